@@ -1,0 +1,41 @@
+import type { Interval } from './interval.js';
+
+/**
+ * One candle, immutable. Prices and volumes are decimal strings with all eight decimals, as DECIMAL(20,8) prints them;
+ * quote volumes have sixteen, so that their sums stay exact.
+ */
+export interface Candle {
+  readonly symbol: string;
+  readonly interval: Interval;
+  /** Bucket open, epoch ms. */
+  readonly openTime: number;
+  readonly open: string;
+  readonly high: string;
+  readonly low: string;
+  readonly close: string;
+  readonly volume: string;
+  readonly quoteVolume: string;
+  readonly takerBuyVolume: string;
+  readonly takerBuyQuoteVolume: string;
+  /** Number of trades; 0 = a flat candle. */
+  readonly trades: number;
+  /** First and last trade in (time, id) order; null in a flat candle. Times are epoch ms. */
+  readonly firstTradeId: number | null;
+  readonly lastTradeId: number | null;
+  readonly firstTradeTime: number | null;
+  readonly lastTradeTime: number | null;
+  readonly closed: boolean;
+  /** Corrections since the first close; for longer intervals the sum over its minutes. */
+  readonly revision: number;
+  /** Position of the latest change: the largest `seq` of its minutes (see market/position). 0 while nothing of it has closed. */
+  readonly seq: number;
+}
+
+/** A stretch of time in which the feed was away: candles that touch [from, to) may lack trades. Epoch ms, `to` exclusive. */
+export interface Gap {
+  readonly symbol: string;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: string;
+  readonly seq: number;
+}

@@ -1,0 +1,32 @@
+import { INTERVALS, type Interval, isInterval } from './interval.js';
+import { isSymbol, SYMBOL_RULE } from './symbol.js';
+
+/** Names of native channels: `candles:{symbol}:{interval}`, `candles:{symbol}:{interval}:closed`, `status`. */
+export type Channel =
+  | {
+      readonly kind: 'candles';
+      readonly name: string;
+      readonly symbol: string;
+      readonly interval: Interval;
+      readonly closedOnly: boolean;
+    }
+  | { readonly kind: 'status'; readonly name: string };
+
+export const CHANNEL_RULE = '"candles:{symbol}:{interval}", "candles:{symbol}:{interval}:closed" or "status"';
+
+/** @returns the channel, or a sentence that says what is wrong with the name. */
+export function parseChannel(name: string): Channel | string {
+  if (name === 'status') return { kind: 'status', name };
+  const parts = name.split(':');
+  if (parts[0] !== 'candles' || parts.length < 3 || parts.length > 4)
+    return `no such channel: a channel is ${CHANNEL_RULE}`;
+  const [, symbol = '', interval = '', suffix] = parts;
+  if (!isSymbol(symbol)) return `bad symbol: a symbol is ${SYMBOL_RULE}`;
+  if (!isInterval(interval)) return `bad interval: one of ${INTERVALS.join(' ')}`;
+  if (suffix !== undefined && suffix !== 'closed') return `no such channel: a channel is ${CHANNEL_RULE}`;
+  return { kind: 'candles', name, symbol, interval, closedOnly: suffix === 'closed' };
+}
+
+export function candleChannel(symbol: string, interval: Interval, closedOnly: boolean): string {
+  return `candles:${symbol}:${interval}${closedOnly ? ':closed' : ''}`;
+}

@@ -1,0 +1,56 @@
+import type { Candle, Gap } from './candle.js';
+import type { Interval } from './interval.js';
+
+/**
+ * What the ingest side publishes for one (symbol, interval).
+ * `update`: the open candle as it stands; `seq` is that of the last durable event it follows.
+ * `closed`: a candle closed (revision 0) or was corrected (it closed before); durable; `prev` is the seq of the durable
+ * event before it on this (symbol, interval), so that a receiver notices a hole.
+ * `gap`: trades are missing in a stretch of time; durable; comes before any candle after the stretch.
+ */
+export type MarketEvent =
+  | {
+      readonly kind: 'update';
+      readonly symbol: string;
+      readonly interval: Interval;
+      readonly seq: number;
+      readonly candle: Candle;
+    }
+  | {
+      readonly kind: 'closed';
+      readonly symbol: string;
+      readonly interval: Interval;
+      readonly seq: number;
+      readonly prev: number;
+      readonly candle: Candle;
+    }
+  | {
+      readonly kind: 'gap';
+      readonly symbol: string;
+      readonly interval: Interval;
+      readonly seq: number;
+      readonly prev: number;
+      readonly gap: Gap;
+    };
+
+/** The published state of one (symbol, interval): the latest closed candles (ascending, without holes but for gaps), the open one, gaps among them. */
+export interface HotWindow {
+  readonly epoch: number;
+  /** seq of the last durable event. */
+  readonly seq: number;
+  readonly closed: readonly Candle[];
+  readonly open: Candle | null;
+  readonly gaps: readonly Gap[];
+}
+
+export type FeedState = 'starting' | 'live' | 'stale' | 'ended';
+
+/** Health of one symbol's feed; `since` is when it entered the state, `lastTradeTime` the newest event time seen (epoch ms). */
+export interface SymbolStatus {
+  readonly symbol: string;
+  readonly source: string;
+  readonly synthetic: boolean;
+  readonly state: FeedState;
+  readonly since: number;
+  readonly lastTradeTime: number | null;
+}

@@ -1,0 +1,44 @@
+/** HTTP as the resources see it, whichever transport carries it. */
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Value of a request header, by its lower-case name. */
+  header(name: string): string | undefined;
+  /** Whole body, at most the transport's limit (413 is answered above it). */
+  readonly body: Uint8Array;
+  readonly remoteAddress: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** Answers every request; a rejection is answered with a 500 problem and logged by the transport. */
+export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+
+export function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+    body: JSON.stringify(value),
+  };
+}
+
+/** RFC 9457 problem details. `detail` says what was wrong and what would be right. */
+export function problem(
+  status: number,
+  title: string,
+  detail: string,
+  extra: Readonly<Record<string, unknown>> = {},
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...headers },
+    body: JSON.stringify({ type: 'about:blank', title, status, detail, ...extra }),
+  };
+}

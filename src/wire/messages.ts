@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import type { Candle, Gap } from '../market/candle.js';
+import type { SymbolStatus } from '../market/event.js';
+import type { Position } from '../market/position.js';
+import type { ErrorCode } from './codes.js';
+
+/** Limits of the native protocol. */
+export const LIMITS = {
+  inboundBytes: 4096,
+  channelsPerMessage: 200,
+  channelsPerConnection: 1024,
+  snapshotCandles: 1000,
+  idLength: 64,
+} as const;
+
+const id = z.union([z.string().max(LIMITS.idLength), z.int()]).optional();
+const position = z.strictObject({ epoch: z.int().nonnegative(), seq: z.int().nonnegative() });
+
+/**
+ * A channel to subscribe: its name, or an object. `snapshot`: how many of the latest closed candles to send first
+ * (default 0 for none but the open one). `position`: resume from there instead.
+ */
+const subscribeItem = z.union([
+  z.string(),
+  z.strictObject({
+    channel: z.string(),
+    snapshot: z.int().min(0).max(LIMITS.snapshotCandles).optional(),
+    position: position.optional(),
+  }),
+]);
+
+/** What a client may send. */
+export const clientMessage = z.discriminatedUnion('op', [
+  z.strictObject({
+    op: z.literal('subscribe'),
+    id,
+    channels: z.array(subscribeItem).min(1).max(LIMITS.channelsPerMessage),
+    snapshot: z.int().min(0).max(LIMITS.snapshotCandles).optional(),
+  }),
+  z.strictObject({
+    op: z.literal('unsubscribe'),
+    id,
+    channels: z.array(z.string()).min(1).max(LIMITS.channelsPerConnection),
+  }),
+  z.strictObject({ op: z.literal('list'), id }),
+  z.strictObject({ op: z.literal('ping'), id }),
+]);
+
+export type ClientMessage = z.infer<typeof clientMessage>;
+export type MessageId = string | number;
+
+/** A candle on the wire, in REST and WebSocket alike: `t` open time (epoch ms), `n` trades, `x` closed, `r` revision. */
+export interface WireCandle {
+  t: number;
+  o: string;
+  h: string;
+  l: string;
+  c: string;
+  v: string;
+  n: number;
+  x: boolean;
+  r: number;
+}
+
+export interface WireGap {
+  from: number;
+  to: number;
+  reason: string;
+}
+
+/** What the server sends. Every message on a channel carries `epoch` and `seq`. */
+export type ServerMessage =
+  | { type: 'welcome'; protocol: 'candlecast.v1'; server: string; time: number; heartbeatMs: number }
+  | ({
+      type: 'subscribed';
+      id?: MessageId;
+      channel: string;
+      /** Present when a position was sent: true = `candles` and `gaps` are everything missed since it; false = a fresh snapshot. */
+      recovered?: boolean;
+      /** Closed candles ascending, then the open one where there is one and the channel carries it. */
+      candles: WireCandle[];
+      gaps: WireGap[];
+    } & Position)
+  | ({ type: 'candle'; channel: string; prev?: number; candle: WireCandle } & Position)
+  | ({ type: 'gap'; channel: string; prev: number } & WireGap & Position)
+  | ({ type: 'heartbeat'; channel: string } & Position)
+  /** Sent in place of what a slow client missed: everything durable since its last position, then live goes on. */
+  | ({ type: 'resync'; channel: string; candles: WireCandle[]; gaps: WireGap[]; recovered: boolean } & Position)
+  | ({ type: 'status'; channel: 'status'; symbols: SymbolStatus[] } & Position)
+  | { type: 'unsubscribed'; id?: MessageId; channel: string }
+  | { type: 'channels'; id?: MessageId; channels: string[] }
+  | { type: 'pong'; id?: MessageId; time: number }
+  | { type: 'error'; id?: MessageId; channel?: string; code: ErrorCode; message: string };
+
+export function toWireCandle(candle: Candle): WireCandle {
+  return {
+    t: candle.openTime,
+    o: candle.open,
+    h: candle.high,
+    l: candle.low,
+    c: candle.close,
+    v: candle.volume,
+    n: candle.trades,
+    x: candle.closed,
+    r: candle.revision,
+  };
+}
+
+export function toWireGap(gap: Gap): WireGap {
+  return { from: gap.from, to: gap.to, reason: gap.reason };
+}
