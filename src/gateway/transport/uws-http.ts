@@ -1,0 +1,67 @@
+import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import type { Log } from '../../kit/log.js';
+import type { HttpHandler, HttpResponse } from '../../wire/http.js';
+import { addressText, BufferedRequest, bodyBytes, bodyTooLarge, eachHeader, handle, isBodyless } from './request.js';
+
+/** @returns the handler for every HTTP request that is no WebSocket upgrade. */
+export function httpRoute(handler: HttpHandler, maxBodyBytes: number, log: Log) {
+  return (res: UwsResponse, req: UwsRequest): void => {
+    // Without this the process is killed when the handler returns unanswered.
+    const state = { aborted: false };
+    res.onAborted(() => {
+      state.aborted = true;
+    });
+    const request = readHead(res, req);
+    const answer = (response: HttpResponse) => {
+      if (!state.aborted) res.cork(() => writeResponse(res, request, response));
+    };
+    collectBody(res, maxBodyBytes, (body) => {
+      if (body === null) return answer(bodyTooLarge(maxBodyBytes));
+      request.body = body;
+      const response = handle(handler, request, log);
+      if (response instanceof Promise) void response.then(answer);
+      else answer(response);
+    });
+  };
+}
+
+/** Copies what is needed: uWS's request is gone when its callback returns. */
+export function readHead(res: UwsResponse, req: UwsRequest): BufferedRequest {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => {
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}${name === 'cookie' ? '; ' : ', '}${value}`);
+  });
+  const address = addressText(new Uint8Array(res.getRemoteAddress()));
+  return new BufferedRequest(req.getCaseSensitiveMethod(), req.getUrl(), req.getQuery(), headers, address);
+}
+
+/**
+ * Calls `done` once: with the whole body, or with null as soon as it passes the limit.
+ * What still comes after that is read and forgotten, so that the peer gets to read the answer instead of a reset.
+ */
+function collectBody(res: UwsResponse, maxBodyBytes: number, done: (body: Uint8Array | null) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  res.onData((chunk, isLast) => {
+    if (bytes > maxBodyBytes) return;
+    bytes += chunk.byteLength;
+    if (bytes > maxBodyBytes) {
+      chunks.length = 0;
+      return done(null);
+    }
+    // The chunk is detached after this callback.
+    if (chunk.byteLength > 0) chunks.push(Buffer.from(new Uint8Array(chunk)));
+    if (isLast) done(Buffer.concat(chunks, bytes));
+  });
+}
+
+/** Must run corked. */
+export function writeResponse(res: UwsResponse, request: BufferedRequest, response: HttpResponse): void {
+  res.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? 'Unknown'}`);
+  eachHeader(response, request.id, (name, value) => res.writeHeader(name, value));
+  if (isBodyless(response.status)) res.endWithoutBody();
+  else if (request.wireMethod === 'HEAD') res.endWithoutBody(bodyBytes(response));
+  else res.end(response.body);
+}

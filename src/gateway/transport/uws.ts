@@ -1,0 +1,173 @@
+import type {
+  TemplatedApp,
+  HttpRequest as UwsRequest,
+  HttpResponse as UwsResponse,
+  us_listen_socket,
+  us_socket_context_t,
+  WebSocketBehavior,
+} from 'uWebSockets.js';
+import type { Clock } from '../../kit/clock.js';
+import type { Log } from '../../kit/log.js';
+import type { Frame } from '../../wire/codec.js';
+import { CLOSE } from '../../wire/codes.js';
+import type { HttpHandler } from '../../wire/http.js';
+import { listenError, probe } from './listen.js';
+import { decide } from './request.js';
+import { IdleSweep } from './sweep.js';
+import type { CreateTransport, SocketHandlers, Transport, TransportOptions } from './transport.js';
+import { httpRoute, readHead, writeResponse } from './uws-http.js';
+import { type UserData, UwsSocket } from './uws-socket.js';
+
+export type Uws = typeof import('uWebSockets.js');
+
+/** uWS cuts frames over its own limit without a close frame; up to this they are read whole, so that 1009 can be said. */
+const READ_LIMIT_BYTES = 256 * 1024;
+/** uWS's own idle timer only ends sockets that were closed by us and never answered; the sweep comes first for all others. */
+const LINGER_SECONDS = 8;
+const MAX_IDLE_SECONDS = 960;
+/** ListenOptions.LIBUS_LISTEN_EXCLUSIVE_PORT, which the module exports under another name than it declares. */
+const EXCLUSIVE_PORT = 1;
+
+/** @returns a factory of transports on uWebSockets.js; `uws` is its loaded module. */
+export function uwsTransport(uws: Uws, log: Log, clock: Clock): CreateTransport {
+  return <T>(http: HttpHandler, sockets: SocketHandlers<T>, options: TransportOptions) =>
+    new UwsTransport(uws, http, sockets, options, log, clock);
+}
+
+class UwsTransport<T> implements Transport {
+  readonly kind = 'uws';
+  readonly #uws: Uws;
+  readonly #app: TemplatedApp;
+  readonly #sockets = new Set<UwsSocket<T>>();
+  readonly #idle: IdleSweep;
+  #listening: us_listen_socket | null = null;
+  #closed = false;
+
+  constructor(
+    uws: Uws,
+    http: HttpHandler,
+    handlers: SocketHandlers<T>,
+    options: TransportOptions,
+    log: Log,
+    clock: Clock,
+  ) {
+    this.#uws = uws;
+    this.#idle = new IdleSweep(this.#sockets, options.idleTimeoutMs, clock);
+    this.#app = uws.App();
+    this.#app.ws<UserData<T>>('/*', behavior(handlers, options, this.#sockets, this.#idle, log));
+    this.#app.any('/*', httpRoute(http, options.maxBodyBytes, log));
+  }
+
+  async listen(host: string, port: number): Promise<number> {
+    const socket = await new Promise<us_listen_socket | false>((resolve) => {
+      // The declaration lacks the form with both host and options, which the library has.
+      const listen = this.#app.listen.bind(this.#app) as unknown as ListenExclusive;
+      listen(host, port, EXCLUSIVE_PORT, resolve);
+    });
+    // uWS does not say why it failed: ask the operating system again.
+    if (socket === false) throw listenError(host, port, (await probe(host, port)) ?? 'unknown reason');
+    this.#listening = socket;
+    return this.#uws.us_socket_local_port(socket);
+  }
+
+  publish(topic: string, frame: Frame): void {
+    if (!this.#closed) this.#app.publish(topic, frame, typeof frame !== 'string', false);
+  }
+
+  stopListening(): void {
+    if (this.#listening !== null) this.#uws.us_listen_socket_close(this.#listening);
+    this.#listening = null;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#idle.stop();
+    this.stopListening();
+    this.#app.close();
+  }
+}
+
+type ListenExclusive = (
+  host: string,
+  port: number,
+  options: number,
+  done: (socket: us_listen_socket | false) => void,
+) => void;
+
+function behavior<T>(
+  handlers: SocketHandlers<T>,
+  options: TransportOptions,
+  sockets: Set<UwsSocket<T>>,
+  idle: IdleSweep,
+  log: Log,
+): WebSocketBehavior<UserData<T>> {
+  return {
+    maxPayloadLength: Math.max(options.maxInboundBytes, READ_LIMIT_BYTES),
+    maxBackpressure: options.maxBufferedBytes,
+    closeOnBackpressureLimit: 1,
+    idleTimeout: Math.min(MAX_IDLE_SECONDS, Math.ceil(options.idleTimeoutMs / 1000) + LINGER_SECONDS),
+    sendPingsAutomatically: false,
+    upgrade: (res, req, context) => upgrade(handlers, log, res, req, context),
+    open(ws) {
+      const { socket } = ws.getUserData();
+      socket.ws = ws;
+      socket.heard = idle.beat;
+      sockets.add(socket);
+      handlers.open(socket);
+    },
+    message(ws, message, isBinary) {
+      const { socket } = ws.getUserData();
+      socket.heard = idle.beat;
+      if (message.byteLength > options.maxInboundBytes) socket.close(CLOSE.tooBig.code, CLOSE.tooBig.reason);
+      else handlers.message(socket, isBinary ? null : textOf(message));
+    },
+    dropped(ws) {
+      ws.getUserData().socket.doomed = true;
+    },
+    drain(ws) {
+      const { socket } = ws.getUserData();
+      // Below its limit again it would take what is published next, after the hole.
+      if (socket.doomed) socket.terminate();
+      else handlers.drain(socket);
+    },
+    ping(ws) {
+      ws.getUserData().socket.heard = idle.beat;
+    },
+    pong(ws, payload) {
+      const { socket } = ws.getUserData();
+      socket.heard = idle.beat;
+      handlers.pong(socket, textOf(payload));
+    },
+    close(ws, code) {
+      const { socket } = ws.getUserData();
+      socket.ws = null;
+      sockets.delete(socket);
+      handlers.close(socket, code);
+    },
+  };
+}
+
+function textOf(bytes: ArrayBuffer): string {
+  return Buffer.from(bytes).toString('utf8');
+}
+
+/** Answers at once, as uWS wants; it computes the handshake itself. */
+function upgrade<T>(
+  handlers: SocketHandlers<T>,
+  log: Log,
+  res: UwsResponse,
+  req: UwsRequest,
+  context: us_socket_context_t,
+): void {
+  const request = readHead(res, req);
+  const decision = decide(handlers, request, log);
+  if ('refuse' in decision) {
+    writeResponse(res, request, decision.refuse);
+    return;
+  }
+  const socket = new UwsSocket(decision.data, request.remoteAddress);
+  const key = request.header('sec-websocket-key') ?? '';
+  // No extensions: compression costs several times the CPU of what it saves here.
+  res.upgrade<UserData<T>>({ socket }, key, decision.protocol ?? '', '', context);
+}
