@@ -25,8 +25,6 @@ const READ_LIMIT_BYTES = 256 * 1024;
 /** uWS's own idle timer only ends sockets that were closed by us and never answered; the sweep comes first for all others. */
 const LINGER_SECONDS = 8;
 const MAX_IDLE_SECONDS = 960;
-/** ListenOptions.LIBUS_LISTEN_EXCLUSIVE_PORT, which the module exports under another name than it declares. */
-const EXCLUSIVE_PORT = 1;
 
 /** @returns a factory of transports on uWebSockets.js; `uws` is its loaded module. */
 export function uwsTransport(uws: Uws, log: Log, clock: Clock): CreateTransport {
@@ -58,13 +56,17 @@ class UwsTransport<T> implements Transport {
     this.#app.any('/*', httpRoute(http, options.maxBodyBytes, log));
   }
 
+  /**
+   * uWS's own exclusive option would also leave out SO_REUSEADDR, and a restart would fail for a minute on the connections
+   * of the process before; without it two processes share a port in silence. So a plain socket asks first.
+   */
   async listen(host: string, port: number): Promise<number> {
+    const refusal = port === 0 ? null : await probe(host, port);
+    if (refusal !== null) throw listenError(host, port, refusal);
     const socket = await new Promise<us_listen_socket | false>((resolve) => {
-      // The declaration lacks the form with both host and options, which the library has.
-      const listen = this.#app.listen.bind(this.#app) as unknown as ListenExclusive;
-      listen(host, port, EXCLUSIVE_PORT, resolve);
+      this.#app.listen(host, port, resolve);
     });
-    // uWS does not say why it failed: ask the operating system again.
+    // uWS does not say why it failed: the operating system is asked again.
     if (socket === false) throw listenError(host, port, (await probe(host, port)) ?? 'unknown reason');
     this.#listening = socket;
     return this.#uws.us_socket_local_port(socket);
@@ -87,13 +89,6 @@ class UwsTransport<T> implements Transport {
     this.#app.close();
   }
 }
-
-type ListenExclusive = (
-  host: string,
-  port: number,
-  options: number,
-  done: (socket: us_listen_socket | false) => void,
-) => void;
 
 function behavior<T>(
   handlers: SocketHandlers<T>,
