@@ -1,5 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
+const shared = { testTimeout: 60_000, hookTimeout: 120_000 };
+
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 60_000, maxWorkers: 2 },
+  test: {
+    maxWorkers: 2,
+    projects: [
+      { test: { ...shared, name: 'architecture', include: ['test/architecture/**/*.test.ts'] } },
+      { test: { ...shared, name: 'behaviour', include: ['test/**/*.test.ts'], exclude: ['test/architecture/**'] } },
+    ],
+  },
 });
