@@ -1,0 +1,171 @@
+import type { Candle, Gap } from '../../market/candle.js';
+import { bucketBack, bucketEnd, bucketStart, INTERVALS, type Interval, MINUTE_MS } from '../../market/interval.js';
+import { seqMinute } from '../../market/position.js';
+import {
+  asJson,
+  type CandleRow,
+  epochMs,
+  fold,
+  GAP_AS_JSON,
+  type GapRow,
+  parseRows,
+  plainColumns,
+  timeParameter,
+  toCandle,
+  toGap,
+} from './candle-sql.js';
+import type { Database, Sql } from './database.js';
+import { LADDER } from './ladder.js';
+
+/** The database did not answer, or answered with an error (`cause`); the same call may succeed later. */
+export class HistoryUnavailable extends Error {
+  override readonly name: string = 'HistoryUnavailable';
+  constructor(cause: unknown) {
+    super(`history is not available: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+interface Statements {
+  readonly before: string;
+  readonly range: string;
+  readonly since: string;
+}
+
+/**
+ * Statements of one interval. The inner select takes rows of the ladder's relation in the order of its key, so that the
+ * database reads no more than it must; for multiples it takes one candle's rows too many, since a limit may cut the
+ * outermost candle in two, and that candle is dropped by the outer limit.
+ */
+function statements(interval: Interval): Statements {
+  const { relation, time, rows } = LADDER[interval];
+  const select = `SELECT ${plainColumns(interval)} FROM ${relation} WHERE symbol = $1`;
+  const between = `${select} AND ${time} >= ${timeParameter('$2')} AND ${time} < ${timeParameter('$3')}`;
+  const folded = (inner: string): string => (rows === 1 ? inner : fold(interval, inner));
+  const limit = rows === 1 ? '$4::bigint' : `($4::bigint + 1) * ${rows}`;
+  return {
+    before: asJson(`${folded(`${between} ORDER BY ${time} DESC LIMIT ${limit}`)} ORDER BY t DESC LIMIT $4::bigint`),
+    range: asJson(`${folded(`${between} ORDER BY ${time} LIMIT ${limit}`)} ORDER BY t LIMIT $4::bigint`),
+    since: asJson(`SELECT * FROM (${folded(between)}) s WHERE seq > $5::bigint ORDER BY t LIMIT $4::bigint`),
+  };
+}
+
+const STATEMENTS = Object.fromEntries(INTERVALS.map((interval) => [interval, statements(interval)])) as Readonly<
+  Record<Interval, Statements>
+>;
+const NEWEST = `SELECT ${epochMs('max("timestamp")')} AS newest FROM ohlcv WHERE symbol = $1`;
+const GAPS = `SELECT json_agg(${GAP_AS_JSON} ORDER BY seq)::text AS rows FROM gaps WHERE symbol = $1`;
+const GAPS_BETWEEN = `${GAPS} AND to_time > ${timeParameter('$2')} AND from_time < ${timeParameter('$3')}`;
+const GAPS_SINCE = `${GAPS} AND seq > $2::bigint`;
+
+/** Before any trade of a crypto asset: the lower bound where there is none. Epoch ms. */
+const BEGINNING_MS = 0;
+/** The year 10000: later bounds mean the same. Epoch ms. */
+const END_MS = 253_402_300_800_000;
+
+/**
+ * Stored candles at every interval. Times are epoch ms, results ascend by time. A candle is `closed` when its bucket
+ * ends at or before `closedBefore`: by default the end of the symbol's newest stored minute.
+ * Every method throws HistoryUnavailable.
+ */
+export class CandleHistory {
+  constructor(readonly database: Database) {}
+
+  /** The latest `limit` candles with openTime < beforeMs. */
+  async before(
+    symbol: string,
+    interval: Interval,
+    beforeMs: number,
+    limit: number,
+    closedBefore?: number,
+  ): Promise<Candle[]> {
+    const end = alignUp(interval, beforeMs);
+    // Where minutes follow each other without holes a window of `limit` buckets has them all, and spares the planner the rest.
+    const start = Math.max(BEGINNING_MS, bucketBack(interval, end, limit));
+    const near = await this.#candles('before', symbol, interval, [start, end, limit], closedBefore);
+    if (near.length >= limit || start === BEGINNING_MS) return near;
+    return await this.#candles('before', symbol, interval, [BEGINNING_MS, end, limit], closedBefore);
+  }
+
+  /** The first `limit` candles with fromMs <= openTime < toMs. */
+  async range(
+    symbol: string,
+    interval: Interval,
+    fromMs: number,
+    toMs: number,
+    limit: number,
+    closedBefore?: number,
+  ): Promise<Candle[]> {
+    const from = alignUp(interval, Math.max(BEGINNING_MS, fromMs));
+    const bounds = [from, alignUp(interval, toMs), limit];
+    return await this.#candles('range', symbol, interval, bounds, closedBefore);
+  }
+
+  /**
+   * All candles with openTime < beforeMs that closed or changed after `seq`; null when they are more than `limit`.
+   * `horizonMs` is how far back a correction may reach: it bounds what has to be looked at.
+   */
+  async since(
+    symbol: string,
+    interval: Interval,
+    seq: number,
+    beforeMs: number,
+    { limit, horizonMs, closedBefore }: { limit: number; horizonMs: number; closedBefore?: number },
+  ): Promise<Candle[] | null> {
+    const from = bucketStart(interval, Math.max(BEGINNING_MS, seqMinute(seq) - horizonMs));
+    const bounds = [from, alignUp(interval, beforeMs), limit + 1, seq];
+    const candles = await this.#candles('since', symbol, interval, bounds, closedBefore);
+    return candles.length > limit ? null : candles;
+  }
+
+  /** Gaps that touch [fromMs, toMs), by seq. */
+  async gaps(symbol: string, fromMs: number, toMs: number): Promise<Gap[]> {
+    return await this.#gaps(GAPS_BETWEEN, symbol, [fromMs, toMs]);
+  }
+
+  /** Gaps with a seq above `seq`, by seq. */
+  async gapsSince(symbol: string, seq: number): Promise<Gap[]> {
+    return await this.#gaps(GAPS_SINCE, symbol, [seq]);
+  }
+
+  async #candles(
+    which: keyof Statements,
+    symbol: string,
+    interval: Interval,
+    bounds: readonly number[],
+    closedBefore: number | undefined,
+  ): Promise<Candle[]> {
+    const statement = STATEMENTS[interval][which];
+    const [rows, closedUntil] = await this.#ask(async (sql) => {
+      const [result, newest] = await Promise.all([
+        sql.unsafe(statement, [symbol, ...bounds], { prepare: true }),
+        closedBefore === undefined ? sql.unsafe<{ newest: string | null }[]>(NEWEST, [symbol], { prepare: true }) : [],
+      ]);
+      return [parseRows<CandleRow>(result), closedBefore ?? newestEnd(newest[0]?.newest)] as const;
+    });
+    return rows.map((row) => toCandle(symbol, interval, row, bucketEnd(interval, row[0]) <= closedUntil));
+  }
+
+  async #gaps(statement: string, symbol: string, bounds: readonly number[]): Promise<Gap[]> {
+    const result = await this.#ask(async (sql) => await sql.unsafe(statement, [symbol, ...bounds], { prepare: true }));
+    return parseRows<GapRow>(result).map((row) => toGap(symbol, row));
+  }
+
+  async #ask<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    try {
+      return await this.database.run(work);
+    } catch (error) {
+      throw new HistoryUnavailable(error);
+    }
+  }
+}
+
+function newestEnd(newest: string | null | undefined): number {
+  return newest === null || newest === undefined ? Number.NEGATIVE_INFINITY : Number(newest) + MINUTE_MS;
+}
+
+/** The first bucket that opens at or after a time: openTime < x and openTime < alignUp(x) are the same candles. */
+function alignUp(interval: Interval, anyMs: number): number {
+  const timeMs = Math.min(anyMs, END_MS);
+  const start = bucketStart(interval, timeMs);
+  return start === timeMs ? start : bucketEnd(interval, start);
+}

@@ -1,0 +1,143 @@
+import type { Log } from '../../kit/log.js';
+import type { CandleRecord, SpoolRecord } from '../spool/record.js';
+import { encodeCopy, toBatch, type WriteBatch } from './batch.js';
+import { copyRows } from './copy.js';
+import type { Database } from './database.js';
+import { quarantine } from './quarantine.js';
+import { upsertCandles, upsertGap } from './upsert.js';
+
+/** A batch with its COPY stream where COPY is worth a try. */
+export interface PreparedBatch extends WriteBatch {
+  readonly copy: readonly Buffer[] | null;
+}
+
+export interface SinkStats {
+  readonly copiedRows: number;
+  /** Rows inserted or replaced by upserts; those that were there already do not count. */
+  readonly upsertedRows: number;
+  /** COPY statements that met rows which were there already. */
+  readonly copyConflicts: number;
+  readonly quarantined: number;
+}
+
+/** Below this many candles the upsert is as fast as COPY, and never meets a conflict. */
+const COPY_MIN_ROWS = 200;
+/** Rows of one upsert after a refused COPY. */
+const UPSERT_ROWS = 2000;
+/** After conflicts in a row COPY is left out for twice as many batches each time, up to this many. */
+const MAX_SKIPPED_COPIES = 64;
+
+/**
+ * Puts batches into `ohlcv` and `gaps` by single idempotent statements, so that a batch may be delivered any number of
+ * times and a connection that dies leaves nothing half done that matters.
+ *
+ * New rows go by binary COPY, three times as fast as an upsert; where a key is there already COPY changes nothing at
+ * all and the batch is upserted. A row the database refuses for good is searched for by halves and put aside.
+ */
+export class Sink {
+  readonly #database: Database;
+  readonly #quarantineDirectory: string;
+  readonly #log: Log;
+  #skipCopies = 0;
+  #skipNext = 1;
+  #copiedRows = 0;
+  #upsertedRows = 0;
+  #copyConflicts = 0;
+  #quarantined = 0;
+
+  constructor(database: Database, quarantineDirectory: string, log: Log) {
+    this.#database = database;
+    this.#quarantineDirectory = quarantineDirectory;
+    this.#log = log;
+  }
+
+  async prepare(records: readonly SpoolRecord[]): Promise<PreparedBatch> {
+    const batch = toBatch(records);
+    const copy = this.#copyIsWorthIt(batch.candles) ? await encodeCopy(batch.candles) : null;
+    return { ...batch, copy };
+  }
+
+  /** @throws what the connection threw: the same batch may be written again. */
+  async write({ candles, gaps, copy }: PreparedBatch): Promise<void> {
+    for (const gap of gaps) {
+      await this.#orPutAside(gap, () => this.#database.run((sql) => upsertGap(sql, gap)));
+    }
+    if (copy !== null && (await this.#copy(copy))) return;
+    if (copy === null && this.#skipCopies > 0 && candles.length >= COPY_MIN_ROWS) this.#skipCopies--;
+    for (let i = 0; i < candles.length; i += UPSERT_ROWS) await this.#upsert(candles.slice(i, i + UPSERT_ROWS));
+  }
+
+  stats(): SinkStats {
+    return {
+      copiedRows: this.#copiedRows,
+      upsertedRows: this.#upsertedRows,
+      copyConflicts: this.#copyConflicts,
+      quarantined: this.#quarantined,
+    };
+  }
+
+  #copyIsWorthIt(candles: readonly CandleRecord[]): boolean {
+    return this.#skipCopies === 0 && candles.length >= COPY_MIN_ROWS;
+  }
+
+  /** @returns false where a row refuses to be copied: nothing was written. */
+  async #copy(chunks: readonly Buffer[]): Promise<boolean> {
+    try {
+      this.#copiedRows += await this.#database.run((sql) => copyRows(sql, chunks));
+      this.#skipNext = 1;
+      return true;
+    } catch (error) {
+      if (sqlState(error) === UNIQUE_VIOLATION) this.#noteConflict();
+      else if (!isRowError(error)) throw error;
+      return false;
+    }
+  }
+
+  #noteConflict(): void {
+    this.#copyConflicts++;
+    this.#skipCopies = this.#skipNext;
+    this.#skipNext = Math.min(this.#skipNext * 2, MAX_SKIPPED_COPIES);
+  }
+
+  async #upsert(rows: readonly CandleRecord[]): Promise<void> {
+    const [only] = rows;
+    if (only === undefined) return;
+    const attempt = async (): Promise<void> => {
+      this.#upsertedRows += await this.#database.run((sql) => upsertCandles(sql, rows));
+    };
+    if (rows.length === 1) return this.#orPutAside(only, attempt);
+    try {
+      await attempt();
+    } catch (error) {
+      if (!isRowError(error)) throw error;
+      const half = rows.length >> 1;
+      await this.#upsert(rows.slice(0, half));
+      await this.#upsert(rows.slice(half));
+    }
+  }
+
+  async #orPutAside(record: SpoolRecord, attempt: () => Promise<void>): Promise<void> {
+    try {
+      await attempt();
+    } catch (error) {
+      if (!isRowError(error)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      const path = await quarantine(this.#quarantineDirectory, record, reason);
+      this.#quarantined++;
+      this.#log.error({ path, reason, ...record }, 'the database refuses a row for good: it was put aside');
+    }
+  }
+}
+
+const UNIQUE_VIOLATION = '23505';
+/** Classes of https://www.postgresql.org/docs/15/errcodes-appendix.html that blame the row: 22 data, 23 constraints. */
+const ROW_ERROR = /^(22|23)/;
+
+function sqlState(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+function isRowError(error: unknown): boolean {
+  return ROW_ERROR.test(sqlState(error));
+}

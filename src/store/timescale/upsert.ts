@@ -1,0 +1,93 @@
+import type { CandleRecord, GapRecord } from '../spool/record.js';
+import { COLUMNS } from './copy-row.js';
+import type { Sql } from './database.js';
+
+/** Type of each column's array parameter; times travel as epoch ms. */
+const ARRAY_TYPES: Readonly<Record<(typeof COLUMNS)[number], string>> = {
+  symbol: 'text',
+  timestamp: 'bigint',
+  open: 'numeric',
+  high: 'numeric',
+  low: 'numeric',
+  close: 'numeric',
+  volume: 'numeric',
+  quote_volume: 'numeric',
+  taker_buy_volume: 'numeric',
+  taker_buy_quote_volume: 'numeric',
+  trade_count: 'bigint',
+  first_trade_id: 'bigint',
+  last_trade_id: 'bigint',
+  first_trade_time: 'bigint',
+  last_trade_time: 'bigint',
+  revision: 'integer',
+  seq: 'bigint',
+  epoch: 'bigint',
+};
+const TIMES: ReadonlySet<string> = new Set(['timestamp', 'first_trade_time', 'last_trade_time']);
+const NAMES = COLUMNS.map((column) => `"${column}"`);
+const UPDATED = NAMES.slice(2);
+
+/** Exact to the millisecond: an interval is counted in whole microseconds. */
+function timeFromMs(expression: string): string {
+  return `timestamptz 'epoch' + ${expression} * interval '1 millisecond'`;
+}
+
+const UPSERT = `
+  INSERT INTO ohlcv (${NAMES.join(', ')})
+  SELECT ${COLUMNS.map((column) => (TIMES.has(column) ? timeFromMs(`r."${column}"`) : `r."${column}"`)).join(', ')}
+  FROM unnest(${COLUMNS.map((column, i) => `$${i + 1}::text::${ARRAY_TYPES[column]}[]`).join(', ')}) AS r (${NAMES.join(', ')})
+  ON CONFLICT (symbol, "timestamp") DO UPDATE
+    SET (${UPDATED.join(', ')}) = (${UPDATED.map((name) => `excluded.${name}`).join(', ')})
+    WHERE (excluded.epoch, excluded.revision) > (coalesce(ohlcv.epoch, -1), coalesce(ohlcv.revision, -1))`;
+
+/**
+ * Inserts candles or replaces older ones: a row is only ever replaced by one of a higher (epoch, revision), so that a
+ * writer that lost its lease, or a second delivery, changes nothing. One statement. No key may occur twice in `rows`.
+ * @returns rows inserted or changed
+ */
+export async function upsertCandles(sql: Sql, rows: readonly CandleRecord[]): Promise<number> {
+  const result = await sql.unsafe(UPSERT, toArrays(rows), { prepare: true });
+  return result.count;
+}
+
+/** Array literals by hand: all but symbols are digits, so this is far cheaper than quoting each value. */
+function toArrays(rows: readonly CandleRecord[]): string[] {
+  const array = (value: (row: CandleRecord) => string | number | null): string =>
+    `{${rows.map((row) => value(row) ?? 'NULL').join(',')}}`;
+  return [
+    array(({ candle }) => quoted(candle.symbol)),
+    array(({ candle }) => candle.openTime),
+    array(({ candle }) => candle.open),
+    array(({ candle }) => candle.high),
+    array(({ candle }) => candle.low),
+    array(({ candle }) => candle.close),
+    array(({ candle }) => candle.volume),
+    array(({ candle }) => candle.quoteVolume),
+    array(({ candle }) => candle.takerBuyVolume),
+    array(({ candle }) => candle.takerBuyQuoteVolume),
+    array(({ candle }) => candle.trades),
+    array(({ candle }) => candle.firstTradeId),
+    array(({ candle }) => candle.lastTradeId),
+    array(({ candle }) => candle.firstTradeTime),
+    array(({ candle }) => candle.lastTradeTime),
+    array(({ candle }) => candle.revision),
+    array(({ candle }) => candle.seq),
+    array(({ epoch }) => epoch),
+  ];
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
+
+const UPSERT_GAP = `
+  INSERT INTO gaps (symbol, from_time, to_time, reason, seq, epoch)
+  VALUES ($1, ${timeFromMs('$2::bigint')}, ${timeFromMs('$3::bigint')}, $4, $5::bigint, $6::bigint)
+  ON CONFLICT (symbol, seq) DO UPDATE
+    SET (from_time, to_time, reason, epoch) = (excluded.from_time, excluded.to_time, excluded.reason, excluded.epoch)
+    WHERE excluded.epoch >= coalesce(gaps.epoch, -1)`;
+
+/** Inserts one gap, or replaces the one with its seq that an older or the same writer wrote. */
+export async function upsertGap(sql: Sql, { epoch, gap }: GapRecord): Promise<void> {
+  await sql.unsafe(UPSERT_GAP, [gap.symbol, gap.from, gap.to, gap.reason, gap.seq, epoch], { prepare: true });
+}
