@@ -1,0 +1,336 @@
+import type { SymbolStatus } from '../market/event.js';
+import { bucketEnd, type Interval } from '../market/interval.js';
+import { Banners } from './banners.js';
+import { Catalogue } from './catalogue.js';
+import { Channels } from './channels.js';
+import { ChartView, isDaily, type ScreenBar } from './chart.js';
+import { Connection, type Link } from './connection.js';
+import { byId, setData, setText } from './dom.js';
+import { direction, formatChange, formatClock, formatCountdown, formatPrice, formatSpan } from './format.js';
+import { Health } from './health.js';
+import type { HistoryState } from './history.js';
+import { IntervalPicker } from './intervals.js';
+import { bindChartKeys } from './keys.js';
+import { renderLegend } from './legend.js';
+import { Market } from './market.js';
+import { announce, showEmpty } from './notices.js';
+import { Quotes } from './quotes.js';
+import { formatRoute, parseRoute } from './route.js';
+import { SymbolPicker } from './symbols.js';
+import { applyTheme, onSystemTheme, toggleTheme } from './theme.js';
+
+const GAP_NOTICE_MS = 60_000;
+const TICK_MS = 250;
+
+/** What a test or the console can read from the page. */
+export interface PageApi {
+  /** What the series hold, whitespace left out; time in seconds. */
+  bars(): ScreenBar[];
+  gaps(): readonly { from: number; to: number; reason: string }[];
+  /** Visible part of the time scale, epoch ms. */
+  visible(): { from: number; to: number } | null;
+  state(): { symbol: string | null; interval: Interval; link: Link['kind']; market: string };
+}
+
+/** The page: wires the parts and shows what they say. */
+export class App {
+  readonly #banners = new Banners();
+  readonly #connection: Connection;
+  readonly #channels: Channels;
+  readonly #catalogue = new Catalogue(() => this.#catalogueChanged());
+  readonly #quotes: Quotes;
+  readonly #symbols: SymbolPicker;
+  readonly #intervals: IntervalPicker;
+  readonly #health: Health;
+  readonly #chart: ChartView;
+  #market: Market | null = null;
+  #looked: readonly string[] = [];
+  #pointed: number | null = null;
+  #gapTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(url: string) {
+    this.#connection = new Connection(url, {
+      onLink: (link) => this.#linkChanged(link),
+      onOpen: () => this.#opened(),
+      onMessage: (message) => {
+        this.#health.heard();
+        this.#channels.receive(message);
+      },
+    });
+    this.#channels = new Channels((message) => this.#connection.send(message));
+    this.#quotes = new Quotes(this.#channels, (symbol) => this.#quoteChanged(symbol));
+    this.#symbols = new SymbolPicker(
+      this.#quotes,
+      (symbol) => this.#go(symbol, this.#interval),
+      (symbols) => this.#look(symbols),
+    );
+    this.#intervals = new IntervalPicker((interval) => this.#go(this.#market?.symbol ?? null, interval));
+    this.#health = new Health(() => this.#connection);
+    this.#chart = new ChartView(byId('canvas'), {
+      onCrosshair: (time) => {
+        this.#pointed = time;
+        this.#renderLegend();
+      },
+      onNearStart: () => this.#market?.loadOlder(),
+      onFollowing: (following) => this.#showLatestButton(following),
+    });
+  }
+
+  start(): void {
+    this.#channels.subscribe('status', 0, { onStatus: (statuses) => this.#statusChanged(statuses) });
+    this.#bind();
+    this.#navigate();
+    this.#connection.start();
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  api(): PageApi {
+    return {
+      bars: () => this.#chart.screenBars(),
+      gaps: () => this.#market?.bars.gaps ?? [],
+      visible: () => this.#chart.visibleTimes(),
+      state: () => ({
+        symbol: this.#market?.symbol ?? null,
+        interval: this.#interval,
+        link: this.#connection.link.kind,
+        market: this.#market?.state.kind ?? 'none',
+      }),
+    };
+  }
+
+  get #interval(): Interval {
+    return parseRoute(location.hash).interval;
+  }
+
+  #bind(): void {
+    window.addEventListener('hashchange', () => this.#navigate());
+    byId('theme-button').addEventListener('click', () => {
+      toggleTheme();
+      this.#chart.applyColors();
+    });
+    onSystemTheme(() => {
+      applyTheme();
+      this.#chart.applyColors();
+    });
+    byId('latest').addEventListener('click', () => this.#chart.toLatest());
+    bindChartKeys(byId('canvas'), this.#chart);
+  }
+
+  /** By the address, so that back, forward and links work. */
+  #go(symbol: string | null, interval: Interval): void {
+    if (symbol === null) history.replaceState(null, '', `#/${interval}`);
+    else location.hash = formatRoute(symbol, interval);
+    this.#navigate();
+  }
+
+  #navigate(): void {
+    const { symbol, interval } = parseRoute(location.hash);
+    this.#intervals.show(interval);
+    if (symbol === null) {
+      this.#takeFirstSymbol();
+    } else if (this.#market?.symbol !== symbol || this.#market.interval !== interval) {
+      this.#openMarket(symbol, interval);
+    }
+  }
+
+  #takeFirstSymbol(): void {
+    const [first] = this.#catalogue.all;
+    if (first !== undefined) {
+      history.replaceState(null, '', formatRoute(first.symbol, this.#interval));
+      this.#navigate();
+    } else {
+      this.#renderEmpty();
+    }
+  }
+
+  #openMarket(symbol: string, interval: Interval): void {
+    this.#market?.close();
+    const market: Market = new Market(symbol, interval, this.#channels, this.#chart, {
+      onChange: () => this.#marketChanged(),
+      onGap: (gap) => this.#gapNotice(formatSpan(gap.from, gap.to)),
+      onHistory: (state, detail) => this.#historyChanged(state, detail),
+    });
+    this.#market = market;
+    this.#pointed = null;
+    this.#banners.clear('gap');
+    this.#banners.clear('history');
+    byId('loading').hidden = true;
+    this.#followQuotes();
+    market.open();
+    this.#symbols.setCurrent(symbol);
+    setText(byId('symbol-name'), symbol);
+    announce(`${symbol}, ${interval}`);
+    this.#renderFeed();
+    this.#marketChanged();
+  }
+
+  #look(symbols: readonly string[]): void {
+    this.#looked = symbols;
+    this.#followQuotes();
+  }
+
+  #followQuotes(): void {
+    const market = this.#market;
+    const taken = market?.interval === '1d' ? market.symbol : null;
+    this.#quotes.follow(market === null ? this.#looked : [market.symbol, ...this.#looked], taken);
+  }
+
+  #opened(): void {
+    this.#channels.reopen();
+    void this.#catalogue.load();
+  }
+
+  #linkChanged(link: Link): void {
+    this.#health.setLink(link);
+    if (link.kind === 'live') {
+      if (byId('link').dataset.lost === 'true') announce('Connected again');
+      setData(byId('link'), 'lost', 'false');
+      this.#banners.clear('link');
+    } else if (link.kind === 'failed') {
+      this.#banners.set('link', `The server closed the connection (${link.code}): ${link.reason}.`, 'bad', {
+        label: 'Connect again',
+        run: () => this.#connection.retryNow(),
+      });
+    } else if (link.kind === 'waiting') {
+      if (byId('link').dataset.lost !== 'true') announce('Connection lost, reconnecting');
+      setData(byId('link'), 'lost', 'true');
+      this.#banners.set(
+        'link',
+        'The server cannot be reached. What you missed will be filled in when it returns.',
+        'warn',
+        {
+          label: 'Retry now',
+          run: () => this.#connection.retryNow(),
+        },
+      );
+    }
+    this.#renderEmpty();
+  }
+
+  #statusChanged(statuses: readonly SymbolStatus[]): void {
+    this.#health.setStatuses(statuses);
+    this.#catalogue.learn(statuses);
+    this.#renderFeed();
+  }
+
+  #catalogueChanged(): void {
+    this.#symbols.setSymbols(this.#catalogue.all);
+    this.#renderFeed();
+    this.#navigate();
+    this.#renderEmpty();
+  }
+
+  #marketChanged(): void {
+    const market = this.#market;
+    if (market === null) return;
+    if (market.interval === '1d') this.#quotes.put(market.symbol, market.bars.last);
+    this.#renderLegend();
+    this.#renderPrice();
+    this.#renderEmpty();
+  }
+
+  #quoteChanged(symbol: string): void {
+    this.#symbols.refreshQuote(symbol);
+    if (symbol === this.#market?.symbol) this.#renderPrice();
+  }
+
+  #historyChanged(state: HistoryState, detail: string): void {
+    byId('loading').hidden = state !== 'loading';
+    if (state !== 'failed') {
+      this.#banners.clear('history');
+      return;
+    }
+    this.#banners.set('history', `Older candles cannot be loaded: ${detail}`, 'warn', {
+      label: 'Retry',
+      run: () => this.#market?.retryOlder(),
+    });
+  }
+
+  #gapNotice(span: string): void {
+    clearTimeout(this.#gapTimer);
+    const hide = () => this.#banners.clear('gap');
+    this.#gapTimer = setTimeout(hide, GAP_NOTICE_MS);
+    const text = `Feed away ${span} UTC. Candles in that time may lack trades; nothing is invented.`;
+    this.#banners.set('gap', text, 'warn', { label: 'Dismiss', run: hide });
+  }
+
+  /** What the feed of this symbol says: synthetic or real, quiet or not. */
+  #renderFeed(): void {
+    const symbol = this.#market?.symbol;
+    const status = symbol === undefined ? undefined : this.#health.status(symbol);
+    const info = symbol === undefined ? undefined : this.#catalogue.get(symbol);
+    const synthetic = info?.synthetic === true || status?.synthetic === true;
+    byId('synthetic-badge').hidden = !synthetic;
+    byId('watermark').hidden = !synthetic;
+    if (status?.state === 'stale') {
+      this.#banners.set('feed', `No trades from ${status.source} since ${formatClock(status.since)} UTC.`);
+    } else {
+      this.#banners.clear('feed');
+    }
+  }
+
+  #renderPrice(): void {
+    const market = this.#market;
+    const last = market?.bars.last;
+    const price = market === null || last === undefined ? '' : formatPrice(last.c, market.precision);
+    setText(byId('price'), price);
+    const day = market === null || last === undefined ? undefined : this.#quotes.day(market.symbol);
+    setText(byId('change'), day === undefined || last === undefined ? '' : formatChange(day.o, last.c));
+    setData(byId('change'), 'direction', day === undefined || last === undefined ? 'flat' : direction(day.o, last.c));
+    const title = market === null ? 'Candlecast' : `${price} ${market.symbol} ${market.interval} · Candlecast`.trim();
+    if (document.title !== title) document.title = title;
+  }
+
+  #renderLegend(): void {
+    const market = this.#market;
+    const time = this.#pointed ?? market?.bars.last?.t;
+    const found = market === null || time === undefined ? null : market.bars.at(time);
+    if (market === null || found === null) {
+      renderLegend(byId('legend'), null);
+      return;
+    }
+    const { symbol, interval, precision } = market;
+    const pointed = this.#pointed !== null;
+    renderLegend(byId('legend'), { symbol, interval, precision, daily: isDaily(interval), pointed, ...found });
+  }
+
+  #renderEmpty(): void {
+    const market = this.#market;
+    const choose = { label: 'Choose a symbol', run: () => this.#symbols.open() };
+    if (market === null) showEmpty(this.#noMarket());
+    else if (market.state.kind === 'ready') showEmpty(null);
+    else if (market.state.kind === 'empty') {
+      const text = 'The first candle appears here with the first trade.';
+      showEmpty({ title: `No trades of ${market.symbol} yet`, text });
+    } else if (market.state.kind === 'loading') {
+      const text = this.#connection.link.kind === 'live' ? 'Loading candles…' : 'Connecting to the server…';
+      showEmpty({ title: market.symbol, text });
+    } else if (market.state.code === 'unknown_symbol' || market.state.code === 'bad_channel') {
+      showEmpty({ title: `There is no symbol ${market.symbol}`, text: market.state.message, action: choose });
+    } else {
+      const text = `${market.state.message}${market.state.retrying ? ' It is tried again by itself.' : ''}`;
+      showEmpty({ title: 'Candles cannot be loaded', text, action: { label: 'Retry', run: () => market.retry() } });
+    }
+  }
+
+  #noMarket(): { title: string; text: string } {
+    if (!this.#catalogue.loaded) return { title: 'Candlecast', text: 'Connecting to the server…' };
+    const text =
+      'Start the server with a feed, such as FEEDS=demo, or send trades to POST /v1/trades. This page goes on by itself.';
+    return { title: 'No symbols yet', text };
+  }
+
+  #showLatestButton(following: boolean): void {
+    byId('latest').hidden = following || this.#market?.state.kind !== 'ready';
+  }
+
+  #tick(): void {
+    const now = Date.now() + this.#connection.clockOffsetMs;
+    setText(byId('clock'), formatClock(now));
+    const last = this.#market?.bars.last;
+    const left = last === undefined || last.x ? 0 : bucketEnd(this.#interval, last.t) - now;
+    byId('countdown').hidden = left <= 0;
+    setText(byId('countdown-value'), formatCountdown(left));
+    this.#health.tick();
+  }
+}
