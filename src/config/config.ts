@@ -1,0 +1,78 @@
+import { UserError } from '../kit/errors.js';
+import { probeDataDir } from './data-dir.js';
+import { type Environment, readEnvironment } from './environment.js';
+import { likelyTypos } from './typos.js';
+import { type LogLevel, UNUSED_VARIABLES, VARIABLES, type Variables, variablesSchema } from './variables.js';
+
+/** Everything the operator chose, validated. `F` is the type of a parsed feed. */
+export interface Config<F> {
+  readonly port: number;
+  readonly host: string;
+  /** null = the embedded engine. May hold a password: never log it. */
+  readonly databaseUrl: string | null;
+  readonly timescaleUrl: string | null;
+  /** Absolute path of an existing, writable directory. */
+  readonly dataDir: string;
+  readonly feeds: readonly F[];
+  readonly logLevel: LogLevel;
+  readonly transport: 'auto' | 'uws' | 'node';
+  /** Time between updates of an open candle; 0 = every change. */
+  readonly coalesceMs: number;
+  readonly graceMs: number;
+  readonly spoolMaxBytes: number;
+  /** null = keep everything. */
+  readonly retentionDays: number | null;
+  /** To be logged once: variables that look misspelt or have no effect. */
+  readonly warnings: readonly string[];
+}
+
+/** Every error of the configuration at once. */
+export class ConfigError extends UserError {
+  override readonly name = 'ConfigError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`the configuration is not valid:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
+  }
+}
+
+export type FeedParser<F> = (text: string) => { readonly specs: readonly F[] } | { readonly errors: readonly string[] };
+
+/**
+ * Reads the environment, each variable as NAME or as the content of the file NAME_FILE; makes DATA_DIR.
+ * @throws ConfigError with all problems.
+ */
+export function loadConfig<F>(parseFeeds: FeedParser<F>, env: Environment = process.env): Config<F> {
+  const names = [...Object.keys(VARIABLES), ...UNUSED_VARIABLES];
+  const { values, errors } = readEnvironment(env, names);
+  const parsed = variablesSchema.safeParse(values);
+  for (const issue of parsed.error?.issues ?? []) errors.push(`${issue.path.join('.')} ${issue.message}`);
+  const feeds = parseFeeds(values.FEEDS ?? 'demo');
+  if ('errors' in feeds) errors.push(...feeds.errors.map((error) => `FEEDS: ${error}`));
+  const dataDir = probeDataDir(values.DATA_DIR ?? './data');
+  if ('error' in dataDir) errors.push(`DATA_DIR ${dataDir.error}`);
+  if (!parsed.success || 'errors' in feeds || 'error' in dataDir || errors.length > 0) throw new ConfigError(errors);
+  return freeze(parsed.data, feeds.specs, dataDir.path, warnings(env, values, names));
+}
+
+function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: readonly string[]): Config<F> {
+  return Object.freeze({
+    port: v.PORT,
+    host: v.HOST,
+    databaseUrl: v.DATABASE_URL ?? null,
+    timescaleUrl: v.TIMESCALE_URL ?? v.DATABASE_URL ?? null,
+    dataDir,
+    feeds: Object.freeze([...feeds]),
+    logLevel: v.LOG_LEVEL,
+    transport: v.TRANSPORT,
+    coalesceMs: v.COALESCE_MS,
+    graceMs: v.GRACE_MS,
+    spoolMaxBytes: v.SPOOL_MAX_MB * 1024 * 1024,
+    retentionDays: v.RETENTION_DAYS ?? null,
+    warnings: Object.freeze([...notes]),
+  });
+}
+
+function warnings(env: Environment, values: Environment, names: readonly string[]): string[] {
+  const unused = UNUSED_VARIABLES.filter((name) => values[name] !== undefined);
+  return [...unused.map((name) => `${name} is set but has no effect in this version`), ...likelyTypos(env, names)];
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+
+/** The environment variables, their defaults and what is right. Values are text; an empty one counts as not set. */
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export type LogLevel = (typeof LEVELS)[number];
+
+function integer(min: number, max: number, unit: string) {
+  const rule = `must be an integer from ${min} to ${max}${unit}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, rule)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, rule);
+}
+
+function postgresUrl() {
+  return z.string().refine(isPostgresUrl, 'must be a URL such as postgres://user:password@host:5432/database');
+}
+
+function isPostgresUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  return ['postgres:', 'postgresql:'].includes(new URL(text).protocol);
+}
+
+export const VARIABLES = {
+  PORT: integer(0, 65_535, ' (0 takes a free port)').default(8080),
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9.:_-]+$/, 'must be a host name or an IP address')
+    .default('127.0.0.1'),
+  DATABASE_URL: postgresUrl().optional(),
+  TIMESCALE_URL: postgresUrl().optional(),
+  DATA_DIR: z.string().default('./data'),
+  FEEDS: z.string().default('demo'),
+  ROLES: z.literal('all', 'must be "all" in this version: every role runs in one process').default('all'),
+  LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
+  TRANSPORT: z
+    .enum(['auto', 'uws', 'node'], 'must be auto, uws or node (auto: uWebSockets.js where it loads)')
+    .default('auto'),
+  COALESCE_MS: integer(0, 60_000, ' (milliseconds between updates of an open candle; 0 = every change)').default(250),
+  GRACE_MS: integer(0, 3_600_000, ' (milliseconds a closed minute waits for late trades)').default(2000),
+  SPOOL_MAX_MB: integer(1, 1_048_576, ' (megabytes)').default(1024),
+  RETENTION_DAYS: integer(1, 36_500, ' (days; not set = keep everything)').optional(),
+} as const;
+
+/** Known to Candlecast but without effect in this version. */
+export const UNUSED_VARIABLES = ['REDIS_URL', 'CLICKHOUSE_URL', 'JWT_SECRET', 'JWKS_URL'] as const;
+
+export const variablesSchema = z.object(VARIABLES);
+
+export type Variables = z.infer<typeof variablesSchema>;

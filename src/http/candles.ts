@@ -1,0 +1,141 @@
+import type { Log } from '../kit/log.js';
+import type { Candle } from '../market/candle.js';
+import { INTERVALS, type Interval, isInterval } from '../market/interval.js';
+import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
+import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
+import { toWireCandle } from '../wire/messages.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import { printable, QueryError, readInteger, readParameters, readTime } from './query.js';
+import type { Route } from './router.js';
+
+const DEFAULT_LIMIT = 500;
+export const MAX_LIMIT = 1000;
+const PARAMETERS = ['symbol', 'interval', 'from', 'to', 'limit', 'fill', 'cursor'];
+const RETRY_AFTER_SECONDS = '2';
+
+/** Bounds are epoch ms on open times: `from` inclusive, `to` exclusive. */
+export interface CandleQuery {
+  readonly from?: number;
+  readonly to?: number;
+  readonly limit: number;
+}
+
+export interface CandleSource {
+  /**
+   * Candles ascending by open time, the open one included where it lies in the range. With `from`: the oldest `limit` of
+   * the range; without: the latest `limit`. `known` is false when no feed has the symbol and nothing is stored for it.
+   * Rejects when history cannot be read now.
+   */
+  query(
+    symbol: string,
+    interval: Interval,
+    query: CandleQuery,
+  ): Promise<{ readonly candles: readonly Candle[]; readonly known: boolean }>;
+}
+
+interface Request {
+  readonly symbol: string;
+  readonly interval: Interval;
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly limit: number;
+  readonly fill: 'flat' | 'none';
+}
+
+/**
+ * GET /v1/candles?symbol&interval&from&to&limit&fill&cursor. `next` of the answer, given as `cursor` in place of `from`, continues
+ * forward; null = there is no more. With fill=none candles without trades are left out of each page, which may then hold
+ * fewer than `limit`.
+ */
+export function candlesRoute(source: CandleSource, log: Log): Route {
+  return { method: 'GET', path: '/v1/candles', handle: (request) => answer(source, log, request) };
+}
+
+async function answer(source: CandleSource, log: Log, httpRequest: HttpRequest): Promise<HttpResponse> {
+  try {
+    const request = readRequest(httpRequest.query);
+    return await readPage(source, request).catch((error: unknown) => {
+      log.error({ err: error, symbol: request.symbol, interval: request.interval }, 'history could not be read');
+      return problem(
+        503,
+        'History unavailable',
+        'History cannot be read now; try again later.',
+        { code: 'history_unavailable' },
+        { 'retry-after': RETRY_AFTER_SECONDS },
+      );
+    });
+  } catch (error) {
+    if (error instanceof QueryError) return problem(400, 'Bad request', error.message);
+    throw error;
+  }
+}
+
+async function readPage(source: CandleSource, request: Request): Promise<HttpResponse> {
+  const { symbol, interval, from, to, limit } = request;
+  const forward = from !== null;
+  const range = { ...(from === null ? {} : { from }), ...(to === null ? {} : { to }) };
+  const found = await source.query(symbol, interval, { ...range, limit: forward ? limit + 1 : limit });
+  if (!found.known) return unknownSymbol(symbol);
+  const following = forward ? found.candles[limit] : undefined;
+  const page = found.candles.slice(0, limit).filter((candle) => request.fill === 'flat' || candle.trades > 0);
+  return json(
+    200,
+    {
+      symbol,
+      interval,
+      candles: page.map(toWireCandle),
+      next: following === undefined ? null : encodeCursor(following.openTime),
+    },
+    { 'cache-control': 'no-store' },
+  );
+}
+
+function unknownSymbol(symbol: string): HttpResponse {
+  const detail = `No feed has ${symbol} and nothing is stored for it; GET /v1/symbols lists what there is.`;
+  return problem(404, 'Unknown symbol', detail, { code: 'unknown_symbol' });
+}
+
+function readRequest(query: URLSearchParams): Request {
+  const given = readParameters(query, PARAMETERS);
+  const from = readStart(given);
+  const toText = given.get('to');
+  const to = toText === undefined ? null : readTime('to', toText);
+  if (from !== null && to !== null && from >= to)
+    throw new QueryError('"from" must be before "to" ("to" is exclusive).');
+  const limit = given.get('limit');
+  return {
+    symbol: readSymbol(given.get('symbol')),
+    interval: readInterval(given.get('interval')),
+    from,
+    to,
+    limit: limit === undefined ? DEFAULT_LIMIT : readInteger('limit', limit, 1, MAX_LIMIT),
+    fill: readFill(given.get('fill')),
+  };
+}
+
+function readStart(given: ReadonlyMap<string, string>): number | null {
+  const from = given.get('from');
+  const cursor = given.get('cursor');
+  if (cursor === undefined) return from === undefined ? null : readTime('from', from);
+  if (from !== undefined) throw new QueryError('Give either "from" or "cursor": the cursor replaces "from".');
+  const start = decodeCursor(cursor);
+  if (start === null) throw new QueryError('"cursor" must be the "next" of an earlier answer.');
+  return start;
+}
+
+function readSymbol(text: string | undefined): string {
+  if (text === undefined) throw new QueryError('"symbol" is missing, such as symbol=BTCUSDT.');
+  if (!isSymbol(text)) throw new QueryError(`"symbol" must be ${SYMBOL_RULE}; it is "${printable(text)}".`);
+  return text;
+}
+
+function readInterval(text: string | undefined): Interval {
+  if (text !== undefined && isInterval(text)) return text;
+  const was = text === undefined ? 'it is missing' : `it is "${printable(text)}"`;
+  throw new QueryError(`"interval" must be one of ${INTERVALS.join(' ')}; ${was}.`);
+}
+
+function readFill(text: string | undefined): 'flat' | 'none' {
+  if (text === undefined || text === 'flat' || text === 'none') return text ?? 'flat';
+  throw new QueryError(`"fill" must be flat (the default) or none; it is "${printable(text)}".`);
+}

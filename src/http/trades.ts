@@ -1,0 +1,68 @@
+import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
+import type { Route } from './router.js';
+import { readTradesBody, UnreadableBodyError } from './trades-body.js';
+
+/** Trades a request may hold. */
+export const MAX_TRADES = 10_000;
+const COLLECTOR = /^[A-Za-z0-9._-]{1,64}$/;
+const RETRY_AFTER_SECONDS = '2';
+
+export interface TradeIntake {
+  /**
+   * Takes trades as they came out of JSON. What it accepts is durable when it resolves. `collector` names who sends.
+   * Rejects with an error named PushUnavailableError when nothing could be taken now.
+   */
+  push(
+    items: readonly unknown[],
+    collector: string,
+  ): Promise<{
+    readonly accepted: number;
+    readonly duplicates: number;
+    readonly corrected: number;
+    readonly rejected: readonly { readonly index: number; readonly code: string; readonly reason: string }[];
+  }>;
+}
+
+/**
+ * POST /v1/trades[?collector=NAME]: {"trades":[{symbol,id,time,price,quantity,side}]}, a bare array, or NDJSON; no trades = a
+ * heartbeat. Answers {accepted, duplicates, corrected, rejected:[{index, code, reason}]}. `intake` is null when FEEDS has no push.
+ */
+export function tradesRoute(intake: TradeIntake | null): Route {
+  return { method: 'POST', path: '/v1/trades', handle: (request) => take(intake, request) };
+}
+
+async function take(intake: TradeIntake | null, request: HttpRequest): Promise<HttpResponse> {
+  if (intake === null)
+    return problem(404, 'Push is not enabled', 'This server takes no trades: add "push" to FEEDS, such as FEEDS=push.');
+  const collector = request.query.get('collector') ?? '';
+  if (collector !== '' && !COLLECTOR.test(collector))
+    return problem(400, 'Bad request', '"collector" must be 1 to 64 characters of A-Z, a-z, 0-9, ".", "_" and "-".');
+  const type = mediaType(request);
+  if (type !== 'application/json' && type !== 'application/x-ndjson')
+    return problem(415, 'Unsupported media type', 'Send application/json or application/x-ndjson (UTF-8).');
+  try {
+    const items = readTradesBody(request.body, type);
+    if (items.length > MAX_TRADES)
+      return problem(413, 'Too many trades', `A request may hold ${MAX_TRADES} trades; this one has ${items.length}.`);
+    return json(200, await intake.push(items, collector), { 'cache-control': 'no-store' });
+  } catch (error) {
+    return refusal(error);
+  }
+}
+
+function refusal(error: unknown): HttpResponse {
+  if (error instanceof UnreadableBodyError) return problem(400, 'Bad request', error.message);
+  if (error instanceof Error && error.name === 'PushUnavailableError')
+    return problem(
+      503,
+      'Not taken',
+      `Nothing was taken: ${error.message}. Send it again later.`,
+      {},
+      { 'retry-after': RETRY_AFTER_SECONDS },
+    );
+  throw error;
+}
+
+function mediaType(request: HttpRequest): string {
+  return (request.header('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
