@@ -241,7 +241,10 @@ export class Front implements ConnectionOwner {
   private settleStatus(connection: Connection, status: TransactionStatus | 'flush'): void {
     this.status = status;
     this.holder = status === 'I' ? null : connection;
-    if (status === 'I') this.channels.settle();
+    if (status === 'I') {
+      this.channels.settle();
+      this.settings.settle();
+    }
     this.watchHolder();
     if (this.holder?.closed && this.holder.requests.length === 0) this.forget(this.holder);
   }

@@ -12,6 +12,7 @@ const NOT_SETTINGS: ReadonlySet<string> = new Set([
   'client_encoding',
 ]);
 const CHANGES_SETTINGS: readonly string[] = ['SET', 'RESET'];
+const DEFAULT = /\bdefault\b/i;
 const SET_CONFIG = /\bset_config\b/i;
 
 /**
@@ -22,6 +23,7 @@ export class SessionSettings {
   /** Whose settings the backend has now; null = a new session's. */
   private current: Connection | null = null;
   private changed = false;
+  private wasReset = false;
   private readonly baseline: ReadonlyMap<string, string>;
 
   constructor(private readonly engine: Engine) {
@@ -35,7 +37,7 @@ export class SessionSettings {
     this.current = next;
     for (const [name, value] of next.settings) {
       this.changed = true;
-      this.engine.rows(`SELECT set_config(${literal(name)}, ${literal(value)}, false)`);
+      this.set(name, value);
     }
   }
 
@@ -43,6 +45,20 @@ export class SessionSettings {
   note(commands: ReadonlySet<string>, texts: readonly string[]): void {
     if (CHANGES_SETTINGS.some((command) => commands.has(command)) || texts.some((text) => SET_CONFIG.test(text)))
       this.changed = true;
+    if (commands.has('RESET') || (commands.has('SET') && texts.some((text) => DEFAULT.test(text))))
+      this.wasReset = true;
+  }
+
+  /** The backend's own defaults are not what a new session of ours has: RESET must lead to the latter. Outside any transaction. */
+  settle(): void {
+    if (!this.wasReset) return;
+    this.wasReset = false;
+    const now = this.read();
+    for (const [name, value] of this.baseline) if (!now.has(name)) this.set(name, value);
+  }
+
+  private set(name: string, value: string): void {
+    this.engine.rows(`SELECT set_config(${literal(name)}, ${literal(value)}, false)`);
   }
 
   private leave(): void {
