@@ -3,15 +3,17 @@ import { bucketEnd, type Interval } from '../market/interval.js';
 import { Banners } from './banners.js';
 import { Catalogue } from './catalogue.js';
 import { Channels } from './channels.js';
-import { ChartView, isDaily, type ScreenBar } from './chart.js';
+import { ChartView, type ScreenBar } from './chart.js';
 import { Connection, type Link } from './connection.js';
 import { byId, setData, setText } from './dom.js';
-import { direction, formatChange, formatClock, formatCountdown, formatPrice, formatSpan } from './format.js';
+import { emptyContent } from './empty.js';
+import { formatClock, formatCountdown, formatSpan } from './format.js';
+import { showFeed, showPrice } from './headline.js';
 import { Health } from './health.js';
 import type { HistoryState } from './history.js';
 import { IntervalPicker } from './intervals.js';
 import { bindChartKeys } from './keys.js';
-import { renderLegend } from './legend.js';
+import { showLegend } from './legend.js';
 import { Market } from './market.js';
 import { announce, showEmpty } from './notices.js';
 import { Quotes } from './quotes.js';
@@ -254,14 +256,11 @@ export class App {
     this.#banners.set('gap', text, 'warn', { label: 'Dismiss', run: hide });
   }
 
-  /** What the feed of this symbol says: synthetic or real, quiet or not. */
   #renderFeed(): void {
-    const symbol = this.#market?.symbol;
-    const status = symbol === undefined ? undefined : this.#health.status(symbol);
-    const info = symbol === undefined ? undefined : this.#catalogue.get(symbol);
-    const synthetic = info?.synthetic === true || status?.synthetic === true;
-    byId('synthetic-badge').hidden = !synthetic;
-    byId('watermark').hidden = !synthetic;
+    const market = this.#market;
+    if (market === null) return;
+    const status = this.#health.status(market.symbol);
+    showFeed(status, this.#catalogue.get(market.symbol)?.synthetic === true || status?.synthetic === true);
     if (status?.state === 'stale') {
       this.#banners.set('feed', `No trades from ${status.source} since ${formatClock(status.since)} UTC.`);
     } else {
@@ -270,54 +269,15 @@ export class App {
   }
 
   #renderPrice(): void {
-    const market = this.#market;
-    const last = market?.bars.last;
-    const price = market === null || last === undefined ? '' : formatPrice(last.c, market.precision);
-    setText(byId('price'), price);
-    const day = market === null || last === undefined ? undefined : this.#quotes.day(market.symbol);
-    setText(byId('change'), day === undefined || last === undefined ? '' : formatChange(day.o, last.c));
-    setData(byId('change'), 'direction', day === undefined || last === undefined ? 'flat' : direction(day.o, last.c));
-    const title = market === null ? 'Candlecast' : `${price} ${market.symbol} ${market.interval} · Candlecast`.trim();
-    if (document.title !== title) document.title = title;
+    showPrice(this.#market, this.#market === null ? undefined : this.#quotes.day(this.#market.symbol));
   }
 
   #renderLegend(): void {
-    const market = this.#market;
-    const time = this.#pointed ?? market?.bars.last?.t;
-    const found = market === null || time === undefined ? null : market.bars.at(time);
-    if (market === null || found === null) {
-      renderLegend(byId('legend'), null);
-      return;
-    }
-    const { symbol, interval, precision } = market;
-    const pointed = this.#pointed !== null;
-    renderLegend(byId('legend'), { symbol, interval, precision, daily: isDaily(interval), pointed, ...found });
+    if (this.#market !== null) showLegend(byId('legend'), this.#market, this.#pointed);
   }
 
   #renderEmpty(): void {
-    const market = this.#market;
-    const choose = { label: 'Choose a symbol', run: () => this.#symbols.open() };
-    if (market === null) showEmpty(this.#noMarket());
-    else if (market.state.kind === 'ready') showEmpty(null);
-    else if (market.state.kind === 'empty') {
-      const text = 'The first candle appears here with the first trade.';
-      showEmpty({ title: `No trades of ${market.symbol} yet`, text });
-    } else if (market.state.kind === 'loading') {
-      const text = this.#connection.link.kind === 'live' ? 'Loading candles…' : 'Connecting to the server…';
-      showEmpty({ title: market.symbol, text });
-    } else if (market.state.code === 'unknown_symbol' || market.state.code === 'bad_channel') {
-      showEmpty({ title: `There is no symbol ${market.symbol}`, text: market.state.message, action: choose });
-    } else {
-      const text = `${market.state.message}${market.state.retrying ? ' It is tried again by itself.' : ''}`;
-      showEmpty({ title: 'Candles cannot be loaded', text, action: { label: 'Retry', run: () => market.retry() } });
-    }
-  }
-
-  #noMarket(): { title: string; text: string } {
-    if (!this.#catalogue.loaded) return { title: 'Candlecast', text: 'Connecting to the server…' };
-    const text =
-      'Start the server with a feed, such as FEEDS=demo, or send trades to POST /v1/trades. This page goes on by itself.';
-    return { title: 'No symbols yet', text };
+    showEmpty(emptyContent(this.#market, this.#connection.link, this.#catalogue.loaded, () => this.#symbols.open()));
   }
 
   #showLatestButton(following: boolean): void {

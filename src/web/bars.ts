@@ -63,6 +63,11 @@ export class Bars {
     return index === this.#candles.length - 1 ? 'end' : 'corrected';
   }
 
+  /** The gap that holds `time`. */
+  gapAt(time: number): WireGap | undefined {
+    return this.#gaps.find((gap) => gap.from < bucketEnd(this.interval, time) && time < gap.to);
+  }
+
   /** The candle that opens at `time`, and the one before it. */
   at(time: number): { candle: WireCandle; before: WireCandle | undefined } | null {
     const index = this.#indexOf(time);

@@ -14,7 +14,7 @@ import {
 import { bucketStart, DAY_MS, INTERVAL_MS, type Interval } from '../market/interval.js';
 import type { WireCandle } from '../wire/messages.js';
 import { type Bars, type Change, holeTimes } from './bars.js';
-import { formatDateTime, formatSpan, formatVolume } from './format.js';
+import { formatDateTime, formatPrice, formatSpan, formatVolume } from './format.js';
 import { type Band, GapBands } from './gapBands.js';
 
 /** Older candles are asked for while this many are still left of the visible part. */
@@ -81,7 +81,7 @@ export class ChartView {
     pricePane?.attachPrimitive(this.#bands);
     pricePane?.setStretchFactor(5);
     volumePane?.setStretchFactor(1);
-    this.#volume.priceScale().applyOptions({ scaleMargins: { top: 0.12, bottom: 0 } });
+    this.#volume.priceScale().applyOptions({ scaleMargins: { top: 0.24, bottom: 0 } });
     this.#listen();
     this.applyColors();
   }
@@ -100,7 +100,13 @@ export class ChartView {
   }
 
   setPrecision(precision: number): void {
-    this.#candles.applyOptions({ priceFormat: { type: 'price', precision, minMove: 10 ** -precision } });
+    this.#candles.applyOptions({
+      priceFormat: {
+        type: 'custom',
+        minMove: 10 ** -precision,
+        formatter: (price: number) => formatPrice(price.toFixed(precision), precision),
+      },
+    });
   }
 
   /** Follows a change of the bars it shows; the visible part stays where it is. */

@@ -79,7 +79,7 @@ export class Connection {
   #opened(socket: WebSocket): void {
     if (socket !== this.#socket) return;
     this.#heardAt = performance.now();
-    this.#pingedAt = 0;
+    this.#pingedAt = Number.NEGATIVE_INFINITY;
     this.#pingSentAt = null;
     this.#events.onOpen();
   }

@@ -42,7 +42,7 @@ export class IntervalPicker {
     if (step === 0) return;
     event.preventDefault();
     const shown = [...this.#row.querySelectorAll<HTMLElement>('.interval')].filter((b) => b.offsetParent !== null);
-    const at = shown.findIndex((button) => button === document.activeElement);
+    const at = shown.indexOf(document.activeElement as HTMLElement);
     const next = shown[(at + step + shown.length) % shown.length];
     next?.focus();
     next?.click();

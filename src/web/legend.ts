@@ -1,42 +1,47 @@
-import type { Interval } from '../market/interval.js';
 import type { WireCandle } from '../wire/messages.js';
+import { isDaily } from './chart.js';
 import { h } from './dom.js';
-import { direction, formatChange, formatCount, formatDateTime, formatPrice, formatVolume } from './format.js';
+import {
+  direction,
+  formatChange,
+  formatCount,
+  formatDateTime,
+  formatPrice,
+  formatSpan,
+  formatVolume,
+} from './format.js';
+import type { Market } from './market.js';
 
-export interface LegendContent {
-  readonly symbol: string;
-  readonly interval: Interval;
-  readonly precision: number;
-  readonly daily: boolean;
-  readonly candle: WireCandle;
-  readonly before: WireCandle | undefined;
-  /** The candle is under the crosshair: its time is shown. */
-  readonly pointed: boolean;
+/** The candle under the crosshair (open time, ms), or the newest one, in the corner of the chart. */
+export function showLegend(root: HTMLElement, market: Market, pointed: number | null): void {
+  const time = pointed ?? market.bars.last?.t;
+  const found = time === undefined ? null : market.bars.at(time);
+  const gap = time === undefined ? undefined : market.bars.gapAt(time);
+  const parts = found === null ? [] : figures(market, found.candle, found.before);
+  if (gap !== undefined) parts.push(h('span', { class: 'tag' }, `Feed away ${formatSpan(gap.from, gap.to)}`));
+  if (pointed !== null) {
+    parts.push(h('span', { class: 'when' }, `${formatDateTime(pointed, isDaily(market.interval))} UTC`));
+  }
+  const name = h('span', { class: 'name' }, market.symbol, h('small', {}, ` · ${market.interval}`));
+  root.replaceChildren(name, ...parts);
 }
 
-/** The figures of one candle in the corner of the chart; change against the close before it. */
-export function renderLegend(root: HTMLElement, content: LegendContent | null): void {
-  if (content === null) {
-    root.replaceChildren();
-    return;
-  }
-  const { candle, precision } = content;
-  const base = content.before?.c ?? candle.o;
+/** Change is against the close before; where there is none, against the open. */
+function figures(market: Market, candle: WireCandle, before: WireCandle | undefined): HTMLElement[] {
+  const base = before?.c ?? candle.o;
   const tone = direction(candle.o, candle.c);
-  const price = (text: string) => formatPrice(text, precision);
+  const price = (label: string, text: string) => pair(label, formatPrice(text, market.precision), tone);
   const parts = [
-    h('span', { class: 'name' }, content.symbol, h('small', {}, ` · ${content.interval}`)),
-    pair('O', price(candle.o), tone),
-    pair('H', price(candle.h), tone),
-    pair('L', price(candle.l), tone),
-    pair('C', price(candle.c), tone),
+    price('O', candle.o),
+    price('H', candle.h),
+    price('L', candle.l),
+    price('C', candle.c),
     h('span', { class: 'pair', 'data-direction': direction(base, candle.c) }, formatChange(base, candle.c)),
     pair('Vol', formatVolume(candle.v)),
     pair('Trades', formatCount(candle.n)),
-    candle.r > 0 ? h('span', { class: 'tag' }, candle.r === 1 ? 'Corrected' : `Corrected ${candle.r}×`) : null,
-    content.pointed ? h('span', { class: 'when' }, `${formatDateTime(candle.t, content.daily)} UTC`) : null,
   ];
-  root.replaceChildren(...parts.filter((part) => part !== null));
+  if (candle.r > 0) parts.push(h('span', { class: 'tag' }, candle.r === 1 ? 'Corrected' : `Corrected ${candle.r}×`));
+  return parts;
 }
 
 function pair(label: string, value: string, tone?: string): HTMLElement {
