@@ -11,19 +11,21 @@ export const LIMITS = {
   channelsPerConnection: 1024,
   snapshotCandles: 1000,
   idLength: 64,
+  channelLength: 128,
 } as const;
 
 const id = z.union([z.string().max(LIMITS.idLength), z.int()]).optional();
+const channelName = z.string().max(LIMITS.channelLength);
 const position = z.strictObject({ epoch: z.int().nonnegative(), seq: z.int().nonnegative() });
 
 /**
  * A channel to subscribe: its name, or an object. `snapshot`: how many of the latest closed candles to send first
- * (default 0 for none but the open one). `position`: resume from there instead.
+ * (default 0 for none but the open one). `position`: resume from there instead; the snapshot is what comes where that cannot be.
  */
 const subscribeItem = z.union([
-  z.string(),
+  channelName,
   z.strictObject({
-    channel: z.string(),
+    channel: channelName,
     snapshot: z.int().min(0).max(LIMITS.snapshotCandles).optional(),
     position: position.optional(),
   }),
@@ -40,7 +42,7 @@ export const clientMessage = z.discriminatedUnion('op', [
   z.strictObject({
     op: z.literal('unsubscribe'),
     id,
-    channels: z.array(z.string()).min(1).max(LIMITS.channelsPerConnection),
+    channels: z.array(channelName).min(1).max(LIMITS.channelsPerConnection),
   }),
   z.strictObject({ op: z.literal('list'), id }),
   z.strictObject({ op: z.literal('ping'), id }),

@@ -1,0 +1,63 @@
+import type { HotWindow, MarketEvent, SymbolStatus } from '../market/event.js';
+import type { Interval } from '../market/interval.js';
+import type { Bus, EventsListener, StatusListener } from './bus.js';
+import { Demand } from './demand.js';
+
+/** Answers with the published state, consistent with what `publish` has been given so far; null: no such symbol. */
+export type WindowOf = (symbol: string, interval: Interval) => Promise<HotWindow | null>;
+
+/** The bus of a single process: delivery is a function call in the publisher's turn. */
+export class LocalBus implements Bus {
+  readonly #windowOf: WindowOf;
+  readonly #demand = new Demand();
+  readonly #eventListeners = new Set<EventsListener>();
+  readonly #statusListeners = new Set<StatusListener>();
+  readonly #statuses = new Map<string, SymbolStatus>();
+
+  constructor(windowOf: WindowOf) {
+    this.#windowOf = windowOf;
+  }
+
+  /** Whether somebody listens, so that the producer computes only what is wanted. */
+  wants(symbol: string, interval: Interval): boolean {
+    return this.#demand.has(symbol, interval);
+  }
+
+  publish(events: readonly MarketEvent[]): void {
+    const wanted = events.filter((event) => this.#demand.has(event.symbol, event.interval));
+    if (wanted.length === 0) return;
+    for (const listener of this.#eventListeners) listener(wanted);
+  }
+
+  async subscribe(symbol: string, interval: Interval): Promise<void> {
+    this.#demand.add(symbol, interval);
+  }
+
+  unsubscribe(symbol: string, interval: Interval): void {
+    this.#demand.remove(symbol, interval);
+  }
+
+  onEvents(listener: EventsListener): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  window(symbol: string, interval: Interval): Promise<HotWindow | null> {
+    return this.#windowOf(symbol, interval);
+  }
+
+  publishStatus(changed: readonly SymbolStatus[]): void {
+    if (changed.length === 0) return;
+    for (const status of changed) this.#statuses.set(status.symbol, status);
+    for (const listener of this.#statusListeners) listener(changed);
+  }
+
+  onStatus(listener: StatusListener): () => void {
+    this.#statusListeners.add(listener);
+    return () => this.#statusListeners.delete(listener);
+  }
+
+  statuses(): readonly SymbolStatus[] {
+    return [...this.#statuses.values()].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  }
+}

@@ -1,0 +1,91 @@
+import type { Candle, Gap } from '../market/candle.js';
+import { bucketEnd, INTERVAL_MS } from '../market/interval.js';
+import { type Position, seqMinute } from '../market/position.js';
+import type { Recovery } from '../wire/frames.js';
+import { isContinuous, maxSeq, mergeCandles, mergeGaps } from './merge.js';
+import type { Published } from './published.js';
+
+/** Closed candles sent where a resume failed and no `snapshot` was asked for: as many of them as are in memory. */
+export const FRESH_SNAPSHOT = 100;
+const MONTH_MS = 31 * 86_400_000;
+
+/** What a subscriber wants first. `snapshot` null: it did not say. */
+export interface Wanted {
+  readonly snapshot: number | null;
+  readonly position: Position | null;
+}
+
+/** What has been read from the store so far to answer one subscriber. */
+export interface Stored {
+  older: Rows | null;
+  /** 'lost': the store cannot tell completely. */
+  missed: Rows | 'lost' | null;
+  firstEpoch: number | null;
+}
+
+export interface Rows {
+  readonly candles: readonly Candle[];
+  readonly gaps: readonly Gap[];
+}
+
+/** What must be read (again: the store was behind) before an answer is possible. */
+export type Need = keyof Stored;
+
+export function nothingStored(): Stored {
+  return { older: null, missed: null, firstEpoch: null };
+}
+
+/** Everything a subscriber gets before live goes on; pure, so that it can be put together in the turn it is sent in. */
+export function answer(live: Published, wanted: Wanted, stored: Stored, resumeCandles: number): Recovery | Need {
+  if (wanted.position === null) return snapshot(live, wanted.snapshot ?? 0, stored, null);
+  const resumed = resume(live, wanted.position, stored, resumeCandles);
+  if (resumed !== 'lost') return resumed;
+  return snapshot(live, wanted.snapshot ?? Math.min(FRESH_SNAPSHOT, live.closed.length), stored, false);
+}
+
+function snapshot(live: Published, count: number, stored: Stored, recovered: false | null): Recovery | Need {
+  if (count <= live.closed.length || live.whole) return fresh(live, live.latest(count), live.gaps, recovered);
+  const rows = stored.older;
+  if (rows === null || !live.joins(maxSeq(rows.candles, 0))) return 'older';
+  const candles = [...live.olderOf(rows.candles), ...live.closed];
+  const gaps = mergeGaps(rows.gaps, live.gaps);
+  if (!isContinuous(live.interval, candles, gaps)) return 'older';
+  return fresh(live, candles.slice(-count), gaps, recovered);
+}
+
+function fresh(live: Published, candles: readonly Candle[], gaps: readonly Gap[], recovered: false | null): Recovery {
+  const from = candles[0]?.openTime ?? live.closedUntil() ?? 0;
+  return { recovered, candles, open: live.open, gaps: gaps.filter((gap) => gap.to > from && gap.seq <= live.seq) };
+}
+
+function resume(
+  live: Published,
+  { epoch, seq }: Position,
+  stored: Stored,
+  resumeCandles: number,
+): Recovery | Need | 'lost' {
+  if (epoch > live.epoch || seq > live.seq) return 'lost';
+  if (epoch < live.epoch) {
+    if (stored.firstEpoch === null) return 'firstEpoch';
+    if (epoch < stored.firstEpoch) return 'lost';
+  }
+  if (live.covers(seq)) return missed(live, seq, live.closed, live.gaps);
+  if (bucketsSince(live, seq) > resumeCandles || stored.missed === 'lost') return 'lost';
+  const rows = stored.missed;
+  if (rows === null || !live.joins(maxSeq(rows.gaps, maxSeq(rows.candles, seq)))) return 'missed';
+  return missed(live, seq, mergeCandles(rows.candles, live.closed), mergeGaps(rows.gaps, live.gaps));
+}
+
+function missed(live: Published, seq: number, candles: readonly Candle[], gaps: readonly Gap[]): Recovery {
+  return {
+    recovered: true,
+    candles: candles.filter((candle) => candle.seq > seq),
+    open: live.open,
+    gaps: gaps.filter((gap) => gap.seq > seq),
+  };
+}
+
+function bucketsSince(live: Published, seq: number): number {
+  const until = live.closedUntil() ?? bucketEnd(live.interval, seqMinute(live.seq));
+  return (until - seqMinute(seq)) / (INTERVAL_MS[live.interval] ?? MONTH_MS);
+}

@@ -1,0 +1,85 @@
+import type { Position } from '../market/position.js';
+import type { Encoding } from '../wire/codec.js';
+import type { MessageId } from '../wire/messages.js';
+import type { CandleChannel } from './candle-channel.js';
+import type { StatusChannel } from './status-channel.js';
+import type { Topic } from './topic.js';
+import type { Socket } from './transport/transport.js';
+
+export type AnyTopic = Topic<CandleChannel | StatusChannel>;
+export type ClientSocket = Socket<Connection>;
+
+/** Something a connection waits for: its first answer on a channel, or what it missed while it lagged. */
+export interface Job {
+  readonly topic: AnyTopic;
+  readonly kind: 'subscribe' | 'resync';
+  readonly id: MessageId | undefined;
+  readonly snapshot: number | null;
+  readonly position: Position | null;
+  cancelled: boolean;
+}
+
+/** Shared by all connections that have none, so that an idle one holds no array of its own. */
+const NO_JOBS: readonly Job[] = [];
+
+/**
+ * What the gateway knows of one connection. There may be very many: plain numbers and one array, no sets, maps or closures.
+ * A topic it has is either in `live` (subscribed at the transport) or in `jobs`. Times are ms since the gateway started.
+ */
+export class Connection {
+  socket: ClientSocket | null = null;
+  live: AnyTopic[] = [];
+  jobs: readonly Job[] = NO_JOBS;
+  /** Runs the jobs; `wake` ends its waiting. */
+  running = false;
+  wake: (() => void) | null = null;
+  /** Inbound rate: tokens left, when they were counted, messages refused since the bucket was full. */
+  tokens: number;
+  tokensAt = 0;
+  refused = 0;
+  /** Frames in a row that were no messages. */
+  invalid = 0;
+  /** The ping under way: its number, and when it was sent (-1: answered). */
+  pingNumber = 0;
+  pingAt = -1;
+  /** When it began to lag; -1: it does not. */
+  lagAt = -1;
+  lastLagAt = 0;
+  lags = 0;
+
+  constructor(
+    readonly encoding: Encoding,
+    /** Spreads the pings of all connections over their period. */
+    readonly slot: number,
+    tokens: number,
+  ) {
+    this.tokens = tokens;
+  }
+
+  get lagging(): boolean {
+    return this.lagAt >= 0;
+  }
+
+  get channels(): number {
+    return this.live.length + this.jobs.length;
+  }
+
+  has(topic: AnyTopic): boolean {
+    return this.live.includes(topic) || this.jobs.some((job) => job.topic === topic);
+  }
+
+  addJobs(jobs: readonly Job[]): void {
+    if (jobs.length > 0) this.jobs = [...this.jobs, ...jobs];
+  }
+
+  /** Ends a wait of the jobs, if there is one. */
+  stir(): void {
+    const wake = this.wake;
+    this.wake = null;
+    wake?.();
+  }
+
+  removeJob(job: Job): void {
+    this.jobs = this.jobs.length === 1 ? NO_JOBS : this.jobs.filter((other) => other !== job);
+  }
+}

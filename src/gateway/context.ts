@@ -1,0 +1,42 @@
+import type { Clock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import { encode } from '../wire/codec.js';
+import type { ErrorCode } from '../wire/codes.js';
+import type { MessageId, ServerMessage } from '../wire/messages.js';
+import type { Connection } from './connection.js';
+import type { Hub } from './hub.js';
+import type { GatewayLimits } from './limits.js';
+import type { GatewayStats } from './stats.js';
+
+/** What verbs and jobs work with. */
+export interface Context {
+  readonly hub: Hub;
+  readonly limits: GatewayLimits;
+  readonly stats: GatewayStats;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** ms since the gateway started. */
+  uptimeMs(): number;
+}
+
+export function reply(connection: Connection, message: ServerMessage): void {
+  connection.socket?.send(encode(message, connection.encoding));
+}
+
+export interface ErrorDetails {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly id?: MessageId | undefined;
+  readonly channel?: string;
+}
+
+export function replyError(connection: Connection, details: ErrorDetails, stats: GatewayStats): void {
+  const { id, channel, code, message } = details;
+  stats.error(code);
+  reply(connection, { type: 'error', ...withId(id), ...(channel === undefined ? {} : { channel }), code, message });
+}
+
+/** `id` only where the client gave one. */
+export function withId(id: MessageId | undefined): { id?: MessageId } {
+  return id === undefined ? {} : { id };
+}

@@ -1,0 +1,232 @@
+import type { Clock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import { type Encoding, SUBPROTOCOLS } from '../wire/codec.js';
+import { CLOSE } from '../wire/codes.js';
+import { type HttpHandler, problem } from '../wire/http.js';
+import { LIMITS } from '../wire/messages.js';
+import { type ClientSocket, Connection } from './connection.js';
+import { type Context, reply } from './context.js';
+import type { History } from './history.js';
+import { Hub } from './hub.js';
+import { cancel, quit } from './jobs.js';
+import { assertLimits, DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
+import { pause } from './pause.js';
+import { receive } from './receive.js';
+import { answered, lookAt } from './slow.js';
+import type { SourceBus } from './source-bus.js';
+import { GatewayStats } from './stats.js';
+import type {
+  CreateTransport,
+  SocketHandlers,
+  Transport,
+  UpgradeDecision,
+  UpgradeRequest,
+} from './transport/transport.js';
+
+export const STREAM_PATH = '/v1/stream';
+export const PROTOCOL = 'candlecast.v1';
+const MAX_BODY_BYTES = 1024 * 1024;
+/** Sockets closed at once while draining, and the pause between such slices. */
+const DRAIN_SLICE = 100;
+const DRAIN_PAUSE_MS = 50;
+const SLOTS = 1 << 20;
+
+export interface GatewayOptions {
+  readonly createTransport: CreateTransport;
+  /** Answers everything that is no WebSocket. */
+  readonly http: HttpHandler;
+  readonly bus: SourceBus;
+  readonly history: History;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Named in `welcome`, such as "candlecast/0.1.0". */
+  readonly server: string;
+  readonly limits?: Partial<GatewayLimits>;
+  /** 0 to 1; spreads closes while draining. */
+  readonly random?: () => number;
+}
+
+/** The native WebSocket server: connections on one side, channels on the other. */
+export class Gateway {
+  readonly transport: Transport;
+  readonly stats = new GatewayStats();
+  readonly #options: GatewayOptions;
+  readonly #limits: GatewayLimits;
+  readonly #context: Context;
+  readonly #connections = new Set<Connection>();
+  readonly #byAddress = new Map<string, number>();
+  readonly #timers: (() => void)[];
+  #draining = false;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    assertLimits(this.#limits);
+    this.transport = options.createTransport(options.http, this.#handlers(), {
+      maxInboundBytes: LIMITS.inboundBytes,
+      maxBodyBytes: MAX_BODY_BYTES,
+      maxBufferedBytes: this.#limits.maxBufferedBytes,
+      idleTimeoutMs: this.#limits.idleTimeoutMs,
+    });
+    this.#context = this.#createContext();
+    const { clock } = options;
+    this.#timers = [
+      clock.every(this.#limits.sweepMs, () => this.sweep()),
+      clock.every(this.#limits.heartbeatMs, () => this.#context.hub.heartbeat()),
+    ];
+  }
+
+  /** @returns the port. Rejects when it is in use. */
+  listen(host: string, port: number): Promise<number> {
+    return this.transport.listen(host, port);
+  }
+
+  /** Channels held in memory. */
+  get channels(): number {
+    return this.#context.hub.size;
+  }
+
+  /** Looks at every connection and channel once; a timer does that every `sweepMs`. */
+  sweep(): void {
+    for (const connection of this.#connections) lookAt(connection, this.#context);
+    this.#context.hub.sweep(this.#options.clock.now());
+  }
+
+  /**
+   * Refuses new connections and closes all others with 1001 in slices, in random order, spread over `deadlineMs`.
+   * Resolves when none is left or the deadline has passed.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    this.transport.stopListening();
+    const { clock } = this.#options;
+    const end = clock.now() + deadlineMs;
+    const left = this.#shuffled();
+    const slices = Math.max(1, Math.floor((deadlineMs * 0.8) / DRAIN_PAUSE_MS));
+    const size = Math.max(DRAIN_SLICE, Math.ceil(left.length / slices));
+    for (let i = 0; i < left.length; i += size) {
+      for (const connection of left.slice(i, i + size))
+        connection.socket?.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
+      if (i + size < left.length) await pause(clock, DRAIN_PAUSE_MS);
+    }
+    while (this.#connections.size > 0 && clock.now() < end) await pause(clock, DRAIN_PAUSE_MS);
+  }
+
+  /** Cuts what is left and stops. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    for (const stop of this.#timers) stop();
+    this.#context.hub.stop();
+    await this.transport.close();
+  }
+
+  #createContext(): Context {
+    const { bus, history, clock, log } = this.#options;
+    const outlet = {
+      publish: this.transport.publish.bind(this.transport),
+      stats: this.stats,
+    };
+    const deps = { bus, history, outlet, clock, log, resumeCandles: this.#limits.resumeCandles };
+    const startedAt = clock.now();
+    return {
+      hub: new Hub(deps, this.#limits.lingerMs),
+      limits: this.#limits,
+      stats: this.stats,
+      clock,
+      log,
+      uptimeMs: () => clock.now() - startedAt,
+    };
+  }
+
+  #handlers(): SocketHandlers<Connection> {
+    return {
+      upgrade: (request) => this.#upgrade(request),
+      open: (socket) => this.#open(socket),
+      message: (socket, text) => receive(socket.data, text, this.#context),
+      pong: (socket, payload) => answered(socket.data, payload, this.#context),
+      drain: (socket) => socket.data.stir(),
+      close: (socket, code) => this.#closed(socket, code),
+    };
+  }
+
+  #upgrade(request: UpgradeRequest): UpgradeDecision<Connection> {
+    const refuse = this.#refusal(request);
+    if (refuse) {
+      this.stats.refused++;
+      return { refuse };
+    }
+    const protocol = request.protocols.find((name) => Object.hasOwn(SUBPROTOCOLS, name)) ?? null;
+    const encoding: Encoding = (protocol && SUBPROTOCOLS[protocol]) || 'json';
+    const slot = this.stats.connectionsTotal % SLOTS;
+    return { data: new Connection(encoding, slot, this.#limits.messageBurst), protocol };
+  }
+
+  #refusal(request: UpgradeRequest) {
+    const { connections, connectionsPerAddress } = this.#limits;
+    if (request.path !== STREAM_PATH) return problem(404, 'Not Found', `no WebSocket here: connect to ${STREAM_PATH}`);
+    if (request.protocols.length > 0 && !request.protocols.some((name) => Object.hasOwn(SUBPROTOCOLS, name)))
+      return problem(
+        400,
+        'Bad Request',
+        `unknown subprotocol: one of ${Object.keys(SUBPROTOCOLS).join(', ')}, or none`,
+      );
+    if (this.#draining)
+      return problem(503, 'Service Unavailable', 'the server is going away: try again', {}, { 'retry-after': '1' });
+    if (this.#connections.size >= connections)
+      return problem(503, 'Service Unavailable', `the limit of ${connections} connections is reached`, {}, RETRY);
+    if ((this.#byAddress.get(request.remoteAddress) ?? 0) >= connectionsPerAddress)
+      return problem(
+        429,
+        'Too Many Requests',
+        `the limit is ${connectionsPerAddress} connections an address`,
+        {},
+        RETRY,
+      );
+    return null;
+  }
+
+  #open(socket: ClientSocket): void {
+    const connection = socket.data;
+    connection.socket = socket;
+    connection.tokensAt = this.#context.uptimeMs();
+    this.#connections.add(connection);
+    this.#countAddress(socket.remoteAddress, 1);
+    this.stats.connections++;
+    this.stats.connectionsTotal++;
+    const { server, clock } = this.#options;
+    const { heartbeatMs } = this.#limits;
+    reply(connection, { type: 'welcome', protocol: PROTOCOL, server, time: clock.now(), heartbeatMs });
+  }
+
+  #closed(socket: ClientSocket, code: number): void {
+    const connection = socket.data;
+    if (!this.#connections.delete(connection)) return;
+    this.#countAddress(socket.remoteAddress, -1);
+    this.stats.connections--;
+    this.stats.closed(code);
+    if (connection.lagging) this.stats.lagging--;
+    connection.socket = null;
+    for (const topic of [...connection.live]) quit(connection, topic, this.#context);
+    for (const job of connection.jobs) cancel(connection, job);
+    connection.stir();
+  }
+
+  #countAddress(address: string, by: number): void {
+    const count = (this.#byAddress.get(address) ?? 0) + by;
+    if (count > 0) this.#byAddress.set(address, count);
+    else this.#byAddress.delete(address);
+  }
+
+  #shuffled(): Connection[] {
+    const random = this.#options.random ?? Math.random;
+    const all = [...this.#connections];
+    for (let i = all.length - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      const [a, b] = [all[i], all[j]];
+      if (a && b) [all[i], all[j]] = [b, a];
+    }
+    return all;
+  }
+}
+
+const RETRY = { 'retry-after': '5' };

@@ -1,0 +1,92 @@
+import type { Channel } from '../market/channel.js';
+import type { MarketEvent } from '../market/event.js';
+import type { Interval } from '../market/interval.js';
+import type { Encoding } from '../wire/codec.js';
+import { CandleChannel, type ChannelDeps } from './candle-channel.js';
+import { StatusChannel } from './status-channel.js';
+import type { Topic } from './topic.js';
+
+/** All channels: what comes over the bus goes to the one it is for; the first and the last subscriber start and end demand. */
+export class Hub {
+  readonly status: StatusChannel;
+  readonly #deps: ChannelDeps;
+  readonly #lingerMs: number;
+  readonly #bySymbol = new Map<string, Map<Interval, CandleChannel>>();
+  readonly #stops: readonly (() => void)[];
+
+  constructor(deps: ChannelDeps, lingerMs: number) {
+    this.#deps = deps;
+    this.#lingerMs = lingerMs;
+    this.status = new StatusChannel(Math.floor(deps.clock.now() / 1000), deps.bus, deps.outlet);
+    this.#stops = [
+      deps.bus.onEvents((events) => this.#accept(events)),
+      deps.bus.onStatus((changed) => this.status.changed(changed)),
+    ];
+  }
+
+  topic(channel: Channel, encoding: Encoding): Topic<CandleChannel | StatusChannel> {
+    if (channel.kind === 'status') return this.status.topic(encoding);
+    return this.#channel(channel.symbol, channel.interval).topic(channel.name, encoding, channel.closedOnly);
+  }
+
+  /** The topic a connection may be subscribed to already; creates nothing. */
+  peek(channel: Channel, encoding: Encoding): Topic<CandleChannel | StatusChannel> | null {
+    if (channel.kind === 'status') return this.status.topic(encoding);
+    const known = this.#bySymbol.get(channel.symbol)?.get(channel.interval);
+    return known?.topic(channel.name, encoding, channel.closedOnly) ?? null;
+  }
+
+  heartbeat(): void {
+    this.status.heartbeat();
+    for (const channel of this.#all()) channel.heartbeat();
+  }
+
+  /** Frees channels that nobody wanted for a while. */
+  sweep(nowMs: number): void {
+    for (const channel of this.#all())
+      if (channel.refs === 0 && nowMs - channel.idleSince >= this.#lingerMs) this.#drop(channel);
+  }
+
+  /** Channels in memory. */
+  get size(): number {
+    let count = 0;
+    for (const intervals of this.#bySymbol.values()) count += intervals.size;
+    return count;
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+    for (const channel of [...this.#all()]) this.#drop(channel);
+  }
+
+  #channel(symbol: string, interval: Interval): CandleChannel {
+    const known = this.#bySymbol.get(symbol)?.get(interval);
+    return known ?? this.#create(symbol, interval);
+  }
+
+  #create(symbol: string, interval: Interval): CandleChannel {
+    const channel = new CandleChannel(symbol, interval, this.#deps);
+    channel.idleSince = this.#deps.clock.now();
+    const intervals = this.#bySymbol.get(symbol);
+    if (intervals) intervals.set(interval, channel);
+    else this.#bySymbol.set(symbol, new Map([[interval, channel]]));
+    channel.whenLive().catch(() => this.#drop(channel));
+    return channel;
+  }
+
+  #drop(channel: CandleChannel): void {
+    const intervals = this.#bySymbol.get(channel.symbol);
+    if (intervals?.get(channel.interval) !== channel) return;
+    intervals.delete(channel.interval);
+    if (intervals.size === 0) this.#bySymbol.delete(channel.symbol);
+    channel.drop();
+  }
+
+  #accept(events: readonly MarketEvent[]): void {
+    for (const event of events) this.#bySymbol.get(event.symbol)?.get(event.interval)?.accept(event);
+  }
+
+  *#all(): Iterable<CandleChannel> {
+    for (const intervals of this.#bySymbol.values()) yield* intervals.values();
+  }
+}

@@ -1,0 +1,153 @@
+import { CLOSE, type ErrorCode } from '../wire/codes.js';
+import { type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
+import { type CandleChannel, UnknownSymbol } from './candle-channel.js';
+import type { AnyTopic, Connection, Job } from './connection.js';
+import { type Context, reply, replyError, withId } from './context.js';
+import { isHistoryUnavailable } from './history.js';
+import { breathe } from './pause.js';
+import type { Published } from './published.js';
+import { serve } from './serve.js';
+import { StatusChannel } from './status-channel.js';
+import type { Topic } from './topic.js';
+
+/** Candles sent before the loop gets to do something else. */
+const CANDLES_A_TURN = 2_000;
+
+/**
+ * Runs a connection's jobs one after the other, each only while little is buffered for it: however much a client asks
+ * for, one answer is in memory at a time, and no client keeps the loop or the database to itself.
+ */
+export function runJobs(connection: Connection, context: Context): void {
+  if (connection.running || connection.jobs.length === 0) return;
+  connection.running = true;
+  run(connection, context).catch((error: unknown) => context.log.error({ error }, 'jobs of a connection failed'));
+}
+
+async function run(connection: Connection, context: Context): Promise<void> {
+  let candles = 0;
+  try {
+    for (let job = connection.jobs[0]; job; job = connection.jobs[0]) {
+      if (mustWait(connection, context)) await stirred(connection);
+      else candles += await runJob(connection, job, context);
+      if (candles < CANDLES_A_TURN) continue;
+      candles = 0;
+      await breathe();
+    }
+  } finally {
+    connection.running = false;
+  }
+}
+
+function mustWait(connection: Connection, context: Context): boolean {
+  return connection.lagging || (connection.socket?.bufferedBytes() ?? 0) > context.limits.replyBytes;
+}
+
+function stirred(connection: Connection): Promise<void> {
+  return new Promise((resolve) => {
+    connection.wake = resolve;
+  });
+}
+
+/** @returns how many candles were sent. The job stays where the connection began to lag meanwhile. */
+async function runJob(connection: Connection, job: Job, context: Context): Promise<number> {
+  let sent = 0;
+  try {
+    if (job.topic.source instanceof StatusChannel) sendStatus(connection, job, job.topic.source, context);
+    else
+      await serve(job.topic.source, job, (live, recovery) => {
+        if (job.cancelled || connection.lagging) return;
+        sent = recovery.candles.length;
+        sendCandles(connection, job, live, recovery, context);
+      });
+  } catch (error) {
+    if (!job.cancelled) fail(connection, job, error, context);
+  }
+  return sent;
+}
+
+function sendCandles(connection: Connection, job: Job, live: Published, recovery: Recovery, context: Context): void {
+  const { topic } = job;
+  const carried = topic.closedOnly ? { ...recovery, open: null } : recovery;
+  const frame =
+    job.kind === 'resync'
+      ? recoveryFrame('resync', topic.encoding, topic.channel, live, {
+          ...carried,
+          recovered: carried.recovered ?? false,
+        })
+      : snapshotFrame(topic, job, live, carried);
+  connection.socket?.send(frame);
+  context.stats.deliveries[job.kind === 'resync' ? 'resync' : 'snapshot']++;
+  join(connection, job, context);
+}
+
+function snapshotFrame(topic: Topic, job: Job, live: Published, recovery: Recovery) {
+  const count = job.snapshot ?? 0;
+  if (job.position !== null) return subscribedFrame(topic.encoding, topic.channel, live, recovery, null, job.id);
+  const cached = topic.snapshot;
+  let frame = cached?.version === live.version && cached.count === count ? cached.frame : null;
+  if (frame === null && (job.id === undefined || topic.encoding === 'json')) {
+    frame = recoveryFrame('subscribed', topic.encoding, topic.channel, live, recovery);
+    topic.snapshot = { count, version: live.version, frame };
+  }
+  return subscribedFrame(topic.encoding, topic.channel, live, recovery, frame, job.id);
+}
+
+function sendStatus(connection: Connection, job: Job, status: StatusChannel, context: Context): void {
+  const { epoch, seq } = status;
+  const recovered = job.position === null ? {} : { recovered: false };
+  if (job.kind === 'subscribe') {
+    const base = { channel: 'status', epoch, seq, candles: [], gaps: [] };
+    reply(connection, { type: 'subscribed', ...withId(job.id), ...base, ...recovered });
+  }
+  connection.socket?.send(status.snapshot(connection.encoding));
+  context.stats.deliveries.status++;
+  join(connection, job, context);
+}
+
+/** In the turn of the answer: from here on live reaches the socket. */
+function join(connection: Connection, job: Job, context: Context): void {
+  connection.removeJob(job);
+  connection.live.push(job.topic);
+  connection.socket?.subscribe(job.topic.key);
+  job.topic.subscribers++;
+  context.stats.subscriptions++;
+}
+
+/** Takes the topic off the socket; what was published to it so far must have been handed to the socket (a send does that). */
+export function leave(connection: Connection, topic: AnyTopic, context: Context): void {
+  const index = connection.live.indexOf(topic);
+  if (index < 0) return;
+  connection.live.splice(index, 1);
+  connection.socket?.unsubscribe(topic.key);
+  topic.subscribers--;
+  context.stats.subscriptions--;
+}
+
+/** Leaves for good. */
+export function quit(connection: Connection, topic: AnyTopic, context: Context): void {
+  leave(connection, topic, context);
+  topic.source.release();
+}
+
+export function cancel(connection: Connection, job: Job): void {
+  job.cancelled = true;
+  connection.removeJob(job);
+  job.topic.source.release();
+}
+
+function fail(connection: Connection, job: Job, error: unknown, context: Context): void {
+  cancel(connection, job);
+  const { code, message } = explain(error);
+  const { symbol, interval } = job.topic.source as CandleChannel;
+  if (code === 'internal') context.log.error({ error, symbol, interval }, 'a subscription failed');
+  if (job.kind === 'resync') connection.socket?.close(CLOSE.slowConsumer.code, CLOSE.slowConsumer.reason);
+  else replyError(connection, { code, message, id: job.id, channel: job.topic.channel }, context.stats);
+}
+
+function explain(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof UnknownSymbol)
+    return { code: 'unknown_symbol', message: `no feed has the symbol ${error.message} and nothing is stored for it` };
+  if (isHistoryUnavailable(error))
+    return { code: 'history_unavailable', message: 'history cannot be read now; try again later' };
+  return { code: 'internal', message: 'an error of ours; it is logged' };
+}

@@ -1,0 +1,56 @@
+import type { Recovery } from '../wire/frames.js';
+import { answer, type Need, nothingStored, type Stored, type Wanted } from './answer.js';
+import type { CandleChannel } from './candle-channel.js';
+import { HistoryUnavailable } from './history.js';
+import { pause } from './pause.js';
+import type { Published } from './published.js';
+
+/** How often, and with which pauses, the store is asked again when it has not caught up with what memory forgot. */
+const BEHIND_RETRIES = 4;
+const BEHIND_PAUSE_MS = 500;
+
+/**
+ * Calls `deliver` once, in a turn in which the answer holds and live follows it without a seam.
+ * Everything in memory: in this very turn.
+ * Rejects with UnknownSymbol, with HistoryUnavailable, or with what kept the window from loading.
+ */
+export async function serve(
+  channel: CandleChannel,
+  wanted: Wanted,
+  deliver: (live: Published, recovery: Recovery) => void,
+): Promise<void> {
+  const stored = nothingStored();
+  const reads: Record<Need, number> = { older: 0, missed: 0, firstEpoch: 0 };
+  for (;;) {
+    const live = channel.live ?? (await nextLive(channel));
+    if (live === null) continue;
+    const result = answer(live, wanted, stored, channel.deps.resumeCandles);
+    if (typeof result !== 'string') return deliver(live, result);
+    reads[result]++;
+    if (reads[result] > BEHIND_RETRIES) giveUp(result, stored);
+    else await readAgain(channel, result, wanted, stored, reads[result] > 1);
+  }
+}
+
+/** null: it went away again before we got to run. */
+async function nextLive(channel: CandleChannel): Promise<Published | null> {
+  if (channel.gone) throw new HistoryUnavailable('the channel was let go of');
+  await channel.whenLive();
+  return channel.live;
+}
+
+async function readAgain(
+  channel: CandleChannel,
+  need: Need,
+  wanted: Wanted,
+  stored: Stored,
+  again: boolean,
+): Promise<void> {
+  if (again) await pause(channel.deps.clock, BEHIND_PAUSE_MS);
+  if (channel.live) await channel.stored.read(need, wanted, stored, channel.live);
+}
+
+function giveUp(need: Need, stored: Stored): void {
+  if (need !== 'missed') throw new HistoryUnavailable('the database has not caught up yet');
+  stored.missed = 'lost';
+}

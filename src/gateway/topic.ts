@@ -1,0 +1,49 @@
+import type { Encoding, Frame } from '../wire/codec.js';
+import type { DeliveryKind, GatewayStats } from './stats.js';
+
+/** Puts a frame before every socket of a topic. */
+export type Publish = (key: string, frame: Frame) => void;
+
+/** What a topic is a view of: the candles of one (symbol, interval), or the status. */
+export interface Source {
+  /** One more, or one less, connection holds or wants it. */
+  retain(): void;
+  release(): void;
+}
+
+export interface CachedSnapshot {
+  readonly count: number;
+  readonly version: number;
+  readonly frame: Frame;
+}
+
+/** One channel in one encoding: everything is encoded once for all who are subscribed to it. */
+export class Topic<S extends Source = Source> {
+  readonly key: string;
+  subscribers = 0;
+  /** Something was published since the last heartbeat round. */
+  spoke = false;
+  /** The last snapshot sent, for when many subscribe to the same at once. */
+  snapshot: CachedSnapshot | null = null;
+
+  constructor(
+    readonly source: S,
+    readonly channel: string,
+    readonly encoding: Encoding,
+    readonly closedOnly: boolean,
+  ) {
+    this.key = `${encoding === 'json' ? 'j' : 'm'}/${channel}`;
+  }
+
+  publish(frame: Frame, kind: DeliveryKind, out: Outlet): void {
+    this.spoke = true;
+    this.snapshot = null;
+    out.stats.deliveries[kind] += this.subscribers;
+    out.publish(this.key, frame);
+  }
+}
+
+export interface Outlet {
+  readonly publish: Publish;
+  readonly stats: GatewayStats;
+}

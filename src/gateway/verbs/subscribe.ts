@@ -1,0 +1,32 @@
+import { parseChannel } from '../../market/channel.js';
+import type { ClientMessage } from '../../wire/messages.js';
+import type { Connection, Job } from '../connection.js';
+import { type Context, type ErrorDetails, replyError } from '../context.js';
+import { runJobs } from '../jobs.js';
+
+type Subscribe = Extract<ClientMessage, { op: 'subscribe' }>;
+type Item = Exclude<Subscribe['channels'][number], string>;
+
+/** One reply a channel, in the order asked for: `subscribed` or an error; errors found at once come before all. */
+export function subscribe(connection: Connection, message: Subscribe, context: Context): void {
+  for (const item of message.channels) {
+    const wanted = typeof item === 'string' ? { channel: item } : item;
+    const job = check(connection, wanted, message, context);
+    if ('code' in job) replyError(connection, { ...job, id: message.id, channel: wanted.channel }, context.stats);
+    else connection.addJobs([job]);
+  }
+  runJobs(connection, context);
+}
+
+function check(connection: Connection, item: Item, message: Subscribe, context: Context): Job | ErrorDetails {
+  const channel = parseChannel(item.channel);
+  if (typeof channel === 'string') return { code: 'bad_channel', message: channel };
+  const max = context.limits.channelsPerConnection;
+  if (connection.channels >= max)
+    return { code: 'too_many_channels', message: `the limit is ${max} channels a connection` };
+  const topic = context.hub.topic(channel, connection.encoding);
+  if (connection.has(topic)) return { code: 'already_subscribed', message: 'the connection has this channel already' };
+  topic.source.retain();
+  const snapshot = item.snapshot ?? message.snapshot ?? null;
+  return { topic, kind: 'subscribe', id: message.id, snapshot, position: item.position ?? null, cancelled: false };
+}

@@ -1,0 +1,56 @@
+import { LocalBus } from '../../src/bus/local.js';
+import { Gateway } from '../../src/gateway/gateway.js';
+import type { GatewayLimits } from '../../src/gateway/limits.js';
+import { chooseTransport } from '../../src/gateway/transport/create.js';
+import { systemClock } from '../../src/kit/clock.js';
+import { type Log, silentLog } from '../../src/kit/log.js';
+import { problem } from '../../src/wire/http.js';
+import { TestClient } from './client.js';
+import type { TestMarket } from './market.js';
+
+export const TRANSPORTS = ['uws', 'node'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
+/** A gateway on a free port over a market; everything in it is real but the market. */
+export class Harness {
+  readonly clients: TestClient[] = [];
+
+  private constructor(
+    readonly gateway: Gateway,
+    readonly bus: LocalBus,
+    readonly market: TestMarket,
+    readonly port: number,
+  ) {}
+
+  static async start(
+    market: TestMarket,
+    transport: TransportName = 'uws',
+    limits: Partial<GatewayLimits> = {},
+    log: Log = silentLog,
+  ): Promise<Harness> {
+    const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
+    const gateway = new Gateway({
+      createTransport: await chooseTransport(transport, silentLog, systemClock),
+      http: () => problem(404, 'Not Found', 'nothing here'),
+      bus,
+      history: market.history,
+      clock: systemClock,
+      log,
+      server: 'candlecast/test',
+      limits,
+    });
+    const port = await gateway.listen('127.0.0.1', 0);
+    return new Harness(gateway, bus, market, port);
+  }
+
+  async client(protocol: 'json' | 'msgpack' = 'json'): Promise<TestClient> {
+    const client = await TestClient.connect(this.port, protocol);
+    this.clients.push(client);
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.clients) client.socket.terminate();
+    await this.gateway.close();
+  }
+}
