@@ -1,14 +1,19 @@
+import { assert } from '../kit/assert.js';
 import { clearSlot, OPEN_TIME, SLOT_SIZE } from './fold.js';
 
 /** The latest `size` buckets of one fixed length, each a slot (see fold.ts). A newer bucket takes the place of the one `size` before it. */
 export class Ring {
   readonly slots: Float64Array;
   readonly #size: number;
+  readonly #mask: number;
   readonly #stepMs: number;
   #oldest = Number.POSITIVE_INFINITY;
   #newest = Number.NEGATIVE_INFINITY;
 
+  /** @param size a power of two. */
   constructor(size: number, stepMs: number) {
+    assert((size & (size - 1)) === 0, 'the size of a ring is a power of two');
+    this.#mask = size - 1;
     this.slots = new Float64Array(size * SLOT_SIZE).fill(Number.NaN);
     this.#size = size;
     this.#stepMs = stepMs;
@@ -16,7 +21,7 @@ export class Ring {
 
   /** Index of the bucket's place, for what is kept beside the ring. */
   index(openTime: number): number {
-    return (openTime / this.#stepMs) % this.#size;
+    return ((openTime / this.#stepMs) | 0) & this.#mask;
   }
 
   /** Offset of the bucket's slot, or −1 where the ring does not hold it. */
