@@ -1,12 +1,11 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import postgres from 'postgres';
 import type { Clock } from '../../kit/clock.js';
-
-/** Where a PostgreSQL server listens: a URL, or the Unix socket of the embedded engine. */
-export type DatabaseAddress = { readonly url: string } | { readonly socketPath: string };
+import { postgresOptions } from '../embedded/start.js';
 
 export interface DatabaseOptions {
-  readonly address: DatabaseAddress;
+  /** A Unix socket's directory may stand, percent-encoded, in the place of the host. */
+  readonly url: string;
   readonly clock: Clock;
   /** Connections kept. Default 1. */
   readonly max?: number;
@@ -76,7 +75,6 @@ class Pool {
   readonly #sockets = new Set<Socket>();
 
   constructor(options: DatabaseOptions, deadlineMs: number) {
-    const { address } = options;
     const settings = {
       max: options.max ?? 1,
       connect_timeout: Math.ceil(deadlineMs / 1000),
@@ -89,10 +87,7 @@ class Pool {
       connection: { application_name: 'candlecast' },
       socket: (target: SocketTarget) => this.#open(target),
     };
-    this.sql =
-      'url' in address
-        ? postgres(address.url, settings)
-        : postgres({ ...settings, path: address.socketPath, user: 'postgres', database: 'postgres', ssl: false });
+    this.sql = postgres(options.url, { ...settings, ...postgresOptions(options.url) });
   }
 
   async end(timeoutMs: number): Promise<void> {

@@ -4,7 +4,7 @@ import type { Service } from '../../kit/service.js';
 import { compareCursors, type SpoolCursor } from '../spool/cursor.js';
 import type { SpoolBatch } from '../spool/spool-reader.js';
 import { AckLedger, type Aggregates } from './ack-ledger.js';
-import { Database, type DatabaseAddress } from './database.js';
+import { Database } from './database.js';
 import { type PreparedBatch, Sink, type SinkStats } from './sink.js';
 
 /** What the writer drains; `Spool` is one. */
@@ -17,7 +17,7 @@ export interface RecordSource {
 }
 
 export interface TimescaleWriterOptions {
-  readonly address: DatabaseAddress;
+  readonly url: string;
   readonly source: RecordSource;
   readonly clock: Clock;
   readonly log: Log;
@@ -88,10 +88,10 @@ export class TimescaleWriter implements Service {
   #lastError: string | null = null;
 
   constructor(options: TimescaleWriterOptions) {
-    const { address, clock, log, source, quarantineDirectory } = options;
+    const { url, clock, log, source, quarantineDirectory } = options;
     this.#options = options;
     this.#source = source;
-    this.#database = new Database({ address, clock, deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS });
+    this.#database = new Database({ url, clock, deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS });
     this.#sink = new Sink(this.#database, quarantineDirectory, log);
     this.#ledger = new AckLedger(clock, (written, records) => this.#acknowledge(written, records));
   }
