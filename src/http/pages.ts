@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
-import { brotliCompress, gzip } from 'node:zlib';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { HttpRequest, HttpResponse } from '../wire/http.js';
+import type { Route } from './router.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -14,9 +15,12 @@ const TYPES: Readonly<Record<string, string>> = {
   '.ico': 'image/x-icon',
   '.png': 'image/png',
 };
-const COMPRESSIBLE: ReadonlySet<string> = new Set(['.html', '.js', '.css', '.svg', '.map']);
+const COMPRESSIBLE: ReadonlySet<string> = new Set(['.html', '.js', '.css', '.svg']);
 /** Below this many bytes a compressed body saves no packet. */
 const MIN_COMPRESSED_BYTES = 1024;
+
+/** The default quality, 11, would hold up the start for a tenth less. */
+const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
 
 /** The one style element on the page: lightweight-charts adds it for its attribution, with this text. */
 const ATTRIBUTION_STYLE = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='";
@@ -50,28 +54,25 @@ interface Variant {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-type Asset = ReadonlyMap<ContentEncoding, Variant>;
-
-/** The built pages, from memory. */
-export interface Pages {
-  /** URL paths there are. */
-  readonly paths: readonly string[];
-  /** @returns null where no page has this path; 405 for methods other than GET and HEAD. */
-  handle(request: HttpRequest): HttpResponse | null;
+interface Asset {
+  readonly identity: Variant;
+  readonly br?: Variant;
+  readonly gzip?: Variant;
 }
 
 /**
- * Reads every file below `directory` (`index.html` answers its folder's path) and compresses it once.
- * Rejects where the directory cannot be read: the pages are not built.
+ * Reads every file below `directory` into memory, compresses it once and makes a route of it (`index.html` answers its
+ * folder's path). Rejects where the directory cannot be read: the pages are not built.
  */
-export async function loadPages(directory: string): Promise<Pages> {
+export async function pageRoutes(directory: string): Promise<Route[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const known = files.filter((file) => extname(file) in TYPES);
-  const assets = new Map(
-    await Promise.all(known.map(async (file) => [pathOf(directory, file), await load(file)] as const)),
-  );
-  return { paths: [...assets.keys()], handle: (request) => handle(assets, request) };
+  return await Promise.all(files.filter((file) => extname(file) in TYPES).map((file) => routeOf(directory, file)));
+}
+
+async function routeOf(directory: string, file: string): Promise<Route> {
+  const asset = await load(file);
+  return { method: 'GET', path: pathOf(directory, file), handle: (request) => answer(asset, request) };
 }
 
 function pathOf(directory: string, file: string): string {
@@ -82,12 +83,12 @@ function pathOf(directory: string, file: string): string {
 async function load(file: string): Promise<Asset> {
   const body = await readFile(file);
   const extension = extname(file);
-  const variants: [ContentEncoding, Uint8Array][] = [['identity', body]];
-  if (COMPRESSIBLE.has(extension) && body.length >= MIN_COMPRESSED_BYTES) {
-    variants.push(['br', await promisify(brotliCompress)(body)], ['gzip', await promisify(gzip)(body)]);
-  }
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 27);
-  return new Map(variants.map(([encoding, bytes]) => [encoding, variant(extension, encoding, bytes, hash)]));
+  const as = (encoding: ContentEncoding, bytes: Uint8Array) => variant(extension, encoding, bytes, hash);
+  const identity = as('identity', body);
+  if (!COMPRESSIBLE.has(extension) || body.length < MIN_COMPRESSED_BYTES) return { identity };
+  const [br, gz] = await Promise.all([promisify(brotliCompress)(body, BROTLI), promisify(gzip)(body)]);
+  return { identity, br: as('br', br), gzip: as('gzip', gz) };
 }
 
 /** Each encoding is a representation of its own: a strong ETag must tell them apart. */
@@ -101,21 +102,15 @@ function variant(extension: string, encoding: ContentEncoding, body: Uint8Array,
   return { body, headers: extension === '.html' ? { ...headers, ...PAGE_HEADERS } : headers };
 }
 
-function handle(assets: ReadonlyMap<string, Asset>, request: HttpRequest): HttpResponse | null {
-  const asset = assets.get(request.path);
-  if (asset === undefined) return null;
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return { status: 405, headers: { allow: 'GET, HEAD' }, body: '' };
-  }
+function answer(asset: Asset, request: HttpRequest): HttpResponse {
   const chosen = choose(asset, request.header('accept-encoding') ?? '');
-  if (chosen === undefined) return null;
-  if (matches(request.header('if-none-match'), asset)) return { status: 304, headers: notModified(chosen), body: '' };
+  if (matches(request.header('if-none-match'), chosen)) return { status: 304, headers: notModified(chosen), body: '' };
   return { status: 200, headers: chosen.headers, body: chosen.body };
 }
 
-function choose(asset: Asset, accepted: string): Variant | undefined {
-  const encoding = (['br', 'gzip'] as const).find((name) => asset.has(name) && accepts(accepted, name));
-  return asset.get(encoding ?? 'identity');
+function choose(asset: Asset, accepted: string): Variant {
+  const encoding = (['br', 'gzip'] as const).find((name) => accepts(accepted, name));
+  return (encoding === undefined ? undefined : asset[encoding]) ?? asset.identity;
 }
 
 /** Whether `Accept-Encoding` names the encoding with a weight above zero. */
@@ -126,10 +121,9 @@ function accepts(accepted: string, encoding: string): boolean {
   });
 }
 
-function matches(ifNoneMatch: string | undefined, asset: Asset): boolean {
-  if (ifNoneMatch === undefined) return false;
-  const asked = new Set(ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, '')));
-  return asked.has('*') || [...asset.values()].some((held) => asked.has(held.headers.etag ?? ''));
+function matches(ifNoneMatch: string | undefined, chosen: Variant): boolean {
+  const asked = (ifNoneMatch ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return asked.includes('*') || asked.includes(chosen.headers.etag ?? '');
 }
 
 function notModified(held: Variant): Record<string, string> {

@@ -1,0 +1,211 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { WireCandle } from '../../src/wire/messages.js';
+import { launchBrowser } from './browser.js';
+import { Server } from './server.js';
+
+const TRADES = fileURLToPath(new URL('../fixtures/binance-XRPETH-trades.csv.gz', import.meta.url));
+const FEEDS = `demo;replay:${TRADES}?speed=0&symbol=XRPETH`;
+/** Minutes from the first to the last of the replayed trades. */
+const REPLAYED_CANDLES = 3_560;
+
+interface ScreenBar {
+  time: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+}
+
+interface SymbolEntry {
+  symbol: string;
+  synthetic: boolean;
+  state: string;
+}
+
+let browser: Browser;
+let server: Server;
+let dataDir: string;
+let demoSymbol: string;
+let page: Page;
+let errors: string[];
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'candlecast-page-'));
+  [browser, server] = await Promise.all([launchBrowser(), Server.start(dataDir, FEEDS)]);
+  demoSymbol = await replayDone();
+}, 180_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  errors = [];
+  page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+});
+
+afterEach(async () => {
+  await page.close();
+});
+
+/** Waits until the replay has ended. @returns the name of a synthetic symbol. */
+async function replayDone(): Promise<string> {
+  for (;;) {
+    const { symbols } = await server.json<{ symbols: SymbolEntry[] }>('/v1/symbols');
+    const demo = symbols.find((entry) => entry.synthetic);
+    const replay = symbols.find((entry) => entry.symbol === 'XRPETH');
+    if (demo !== undefined && replay?.state === 'ended') return demo.symbol;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+async function open(hash: string): Promise<void> {
+  await page.goto(`${server.url}/${hash}`);
+  await ready();
+}
+
+async function ready(): Promise<void> {
+  await page.waitForFunction('candlecast.state().market === "ready" && candlecast.state().link === "live"');
+}
+
+async function bars(): Promise<ScreenBar[]> {
+  return await page.evaluate<ScreenBar[]>('candlecast.bars()');
+}
+
+async function candles(symbol: string, interval: string, limit: number): Promise<WireCandle[]> {
+  const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
+  return (await server.json<{ candles: WireCandle[] }>(`/v1/candles?${query}`)).candles;
+}
+
+function onScreen({ t, o, h, l, c, v }: WireCandle): ScreenBar {
+  return { time: t / 1000, open: +o, high: +h, low: +l, close: +c, volume: +v };
+}
+
+/** The closed candles among those the server has must stand on screen as they are, from the first bar on screen to the last closed one. */
+async function expectScreenEqualsServer(symbol: string, interval: string): Promise<void> {
+  const shown = await bars();
+  const known = (await candles(symbol, interval, 1000)).filter((candle) => candle.x).map(onScreen);
+  const from = Math.max(shown[0]?.time ?? 0, known[0]?.time ?? 0);
+  const until = Math.min(shown.at(-1)?.time ?? 0, known.at(-1)?.time ?? 0);
+  const within = (bar: ScreenBar) => bar.time >= from && bar.time < until;
+  expect(known.filter(within).length).toBeGreaterThan(0);
+  expect(shown.filter(within)).toEqual(known.filter(within));
+}
+
+describe('the chart page', () => {
+  test('draws the candles that REST answers', async () => {
+    await open('#XRPETH/1m');
+    const shown = await bars();
+    expect(shown.length).toBeGreaterThanOrEqual(500);
+    expect(shown).toEqual((await candles('XRPETH', '1m', shown.length)).map(onScreen));
+    expect(await page.getByTestId('price').textContent()).toMatch(/^0\.00\d{6}$/);
+    expect(errors).toEqual([]);
+  });
+
+  test('takes live updates', async () => {
+    await open(`#${demoSymbol}/1m`);
+    const before = JSON.stringify((await bars()).at(-1));
+    await page.waitForFunction(`JSON.stringify(candlecast.bars().at(-1)) !== ${JSON.stringify(before)}`);
+    await expectScreenEqualsServer(demoSymbol, '1m');
+    expect(errors).toEqual([]);
+  });
+
+  test('marks synthetic data, and only that', async () => {
+    await open(`#${demoSymbol}/1m`);
+    await page.getByTestId('synthetic-badge').waitFor({ state: 'visible' });
+    await page.evaluate('location.hash = "#XRPETH/1m"');
+    await page.waitForFunction('candlecast.state().symbol === "XRPETH"');
+    await page.getByTestId('synthetic-badge').waitFor({ state: 'hidden' });
+  });
+
+  test('switches the interval, and goes back', async () => {
+    await open('#XRPETH/1m');
+    await page.getByTestId('interval-1h').click();
+    await page.waitForFunction('candlecast.state().interval === "1h" && candlecast.state().market === "ready"');
+    await expectScreenEqualsServer('XRPETH', '1h');
+    expect(await page.evaluate('location.hash')).toBe('#XRPETH/1h');
+    await page.goBack();
+    await page.waitForFunction('candlecast.state().interval === "1m" && candlecast.state().market === "ready"');
+    expect(errors).toEqual([]);
+  });
+
+  test('loads older candles up to the first, without moving what is in sight', async () => {
+    await open('#XRPETH/1m');
+    const canvas = page.getByTestId('canvas');
+    await canvas.focus();
+    let held = (await bars()).length;
+    while (held < REPLAYED_CANDLES) {
+      await page.keyboard.press('PageUp');
+      const seen = await page.evaluate('candlecast.visible()');
+      const more = (await bars()).length;
+      if (more > held) expect(await page.evaluate('candlecast.visible()')).toEqual(seen);
+      held = more;
+    }
+    const shown = await bars();
+    expect(shown.length).toBe(REPLAYED_CANDLES);
+    expect(new Set(shown.map((bar) => bar.time)).size).toBe(REPLAYED_CANDLES);
+    expect(errors).toEqual([]);
+  });
+
+  test('finds a symbol by keyboard', async () => {
+    await open(`#${demoSymbol}/1m`);
+    await page.keyboard.press('/');
+    await page.getByTestId('symbol-search').fill('xrp');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction('candlecast.state().symbol === "XRPETH" && candlecast.state().market === "ready"');
+    expect(await page.title()).toContain('XRPETH');
+  });
+
+  test('says so when a symbol does not exist', async () => {
+    await page.goto(`${server.url}/#NOSUCH/1m`);
+    await page.getByText('There is no symbol NOSUCH').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  test('shows the health of each feed', async () => {
+    await open('#XRPETH/1m');
+    await page.getByTestId('health-button').click();
+    const row = page.getByTestId('health-XRPETH');
+    await row.waitFor({ state: 'visible' });
+    expect(await row.getAttribute('data-state')).toBe('ended');
+    expect(await page.getByTestId(`health-${demoSymbol}`).getAttribute('data-state')).toBe('live');
+  });
+
+  test('fits a phone', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await open(`#${demoSymbol}/1m`);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    expect(await page.getByTestId('theme-button').isVisible()).toBe(true);
+    expect(await page.getByTestId('interval-3m').isVisible()).toBe(false);
+    await page.getByTestId('more-intervals').click();
+    await page.getByTestId('more-interval-3m').click();
+    await page.waitForFunction('candlecast.state().interval === "3m" && candlecast.state().market === "ready"');
+  });
+
+  test('goes on after a restart of the server, without a reload and without a hole', async () => {
+    await open(`#${demoSymbol}/1m`);
+    await page.evaluate('window.sameDocument = true');
+    await server.stop();
+    await page.waitForFunction('candlecast.state().link !== "live"');
+    await page.getByTestId('banner').waitFor({ state: 'visible' });
+    server = await Server.start(dataDir, FEEDS, server.port);
+    await ready();
+    const before = JSON.stringify((await bars()).at(-1));
+    await page.waitForFunction(`JSON.stringify(candlecast.bars().at(-1)) !== ${JSON.stringify(before)}`);
+    await expectScreenEqualsServer(demoSymbol, '1m');
+    expect(await page.evaluate('window.sameDocument')).toBe(true);
+    expect(errors.filter((text) => !text.includes('ERR_CONNECTION_REFUSED'))).toEqual([]);
+  }, 120_000);
+});
