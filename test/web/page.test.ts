@@ -84,6 +84,11 @@ async function bars(): Promise<ScreenBar[]> {
   return await page.evaluate<ScreenBar[]>('candlecast.bars()');
 }
 
+/** What was asked of the chart has been drawn. */
+async function settled(): Promise<void> {
+  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+}
+
 async function candles(symbol: string, interval: string, limit: number): Promise<WireCandle[]> {
   const query = new URLSearchParams({ symbol, interval, limit: String(limit) });
   return (await server.json<{ candles: WireCandle[] }>(`/v1/candles?${query}`)).candles;
@@ -142,16 +147,29 @@ describe('the chart page', () => {
   });
 
   test('loads older candles up to the first, without moving what is in sight', async () => {
+    let release = () => {};
+    const asked: string[] = [];
+    await page.route('**/v1/candles?*', async (route) => {
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      asked.push(route.request().url());
+      await released;
+      await route.continue();
+    });
     await open('#XRPETH/1m');
-    const canvas = page.getByTestId('canvas');
-    await canvas.focus();
-    let held = (await bars()).length;
-    while (held < REPLAYED_CANDLES) {
-      await page.keyboard.press('PageUp');
+    await page.getByTestId('canvas').focus();
+    while ((await bars()).length < REPLAYED_CANDLES) {
+      const [held, pages] = [(await bars()).length, asked.length];
+      while (asked.length === pages) {
+        await page.keyboard.press('PageUp');
+        await settled();
+      }
       const seen = await page.evaluate('candlecast.visible()');
-      const more = (await bars()).length;
-      if (more > held) expect(await page.evaluate('candlecast.visible()')).toEqual(seen);
-      held = more;
+      release();
+      await page.waitForFunction(`candlecast.bars().length > ${held}`);
+      await settled();
+      expect(await page.evaluate('candlecast.visible()')).toEqual(seen);
     }
     const shown = await bars();
     expect(shown.length).toBe(REPLAYED_CANDLES);
