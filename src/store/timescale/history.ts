@@ -40,12 +40,18 @@ function statements(interval: Interval): Statements {
   const { relation, time, rows } = LADDER[interval];
   const select = `SELECT ${plainColumns(interval)} FROM ${relation} WHERE symbol = $1`;
   const between = `${select} AND ${time} >= ${timeParameter('$2')} AND ${time} < ${timeParameter('$3')}`;
-  const folded = (inner: string): string => (rows === 1 ? inner : fold(interval, inner));
-  const limit = rows === 1 ? '$4::bigint' : `($4::bigint + 1) * ${rows}`;
+  if (rows === 1) {
+    return {
+      before: asJson(`${between} ORDER BY ${time} DESC LIMIT $4::bigint`),
+      range: asJson(`${between} ORDER BY ${time} LIMIT $4::bigint`),
+      since: asJson(`${between} AND seq > $5::bigint ORDER BY ${time} LIMIT $4::bigint`),
+    };
+  }
+  const some = `LIMIT ($4::bigint + 1) * ${rows}`;
   return {
-    before: asJson(`${folded(`${between} ORDER BY ${time} DESC LIMIT ${limit}`)} ORDER BY t DESC LIMIT $4::bigint`),
-    range: asJson(`${folded(`${between} ORDER BY ${time} LIMIT ${limit}`)} ORDER BY t LIMIT $4::bigint`),
-    since: asJson(`SELECT * FROM (${folded(between)}) s WHERE seq > $5::bigint ORDER BY t LIMIT $4::bigint`),
+    before: asJson(`${fold(interval, `${between} ORDER BY ${time} DESC ${some}`)} ORDER BY t DESC LIMIT $4::bigint`),
+    range: asJson(`${fold(interval, `${between} ORDER BY ${time} ${some}`)} ORDER BY t LIMIT $4::bigint`),
+    since: asJson(`${fold(interval, between)} HAVING max(seq) > $5::bigint ORDER BY t LIMIT $4::bigint`),
   };
 }
 
