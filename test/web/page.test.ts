@@ -22,6 +22,17 @@ interface ScreenBar {
   volume: number;
 }
 
+/** What the functions that run in the page see there; text is not evaluated under its policy. */
+declare const candlecast: {
+  bars(): ScreenBar[];
+  visible(): { from: number; to: number } | null;
+  state(): { symbol: string | null; interval: string; link: string; market: string };
+};
+declare const location: { hash: string };
+declare const document: { documentElement: { scrollWidth: number } };
+declare const requestAnimationFrame: (run: () => void) => void;
+declare const window: { sameDocument?: boolean };
+
 interface SymbolEntry {
   symbol: string;
   synthetic: boolean;
@@ -77,16 +88,16 @@ async function open(hash: string): Promise<void> {
 }
 
 async function ready(): Promise<void> {
-  await page.waitForFunction('candlecast.state().market === "ready" && candlecast.state().link === "live"');
+  await page.waitForFunction(() => candlecast.state().market === 'ready' && candlecast.state().link === 'live');
 }
 
 async function bars(): Promise<ScreenBar[]> {
-  return await page.evaluate<ScreenBar[]>('candlecast.bars()');
+  return await page.evaluate(() => candlecast.bars());
 }
 
 /** What was asked of the chart has been drawn. */
 async function settled(): Promise<void> {
-  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+  await page.evaluate(() => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
 
 async function candles(symbol: string, interval: string, limit: number): Promise<WireCandle[]> {
@@ -122,7 +133,7 @@ describe('the chart page', () => {
   test('takes live updates', async () => {
     await open(`#${demoSymbol}/1m`);
     const before = JSON.stringify((await bars()).at(-1));
-    await page.waitForFunction(`JSON.stringify(candlecast.bars().at(-1)) !== ${JSON.stringify(before)}`);
+    await page.waitForFunction((text) => JSON.stringify(candlecast.bars().at(-1)) !== text, before);
     await expectScreenEqualsServer(demoSymbol, '1m');
     expect(errors).toEqual([]);
   });
@@ -130,19 +141,21 @@ describe('the chart page', () => {
   test('marks synthetic data, and only that', async () => {
     await open(`#${demoSymbol}/1m`);
     await page.getByTestId('synthetic-badge').waitFor({ state: 'visible' });
-    await page.evaluate('location.hash = "#XRPETH/1m"');
-    await page.waitForFunction('candlecast.state().symbol === "XRPETH"');
+    await page.evaluate(() => {
+      location.hash = '#XRPETH/1m';
+    });
+    await page.waitForFunction(() => candlecast.state().symbol === 'XRPETH');
     await page.getByTestId('synthetic-badge').waitFor({ state: 'hidden' });
   });
 
   test('switches the interval, and goes back', async () => {
     await open('#XRPETH/1m');
     await page.getByTestId('interval-1h').click();
-    await page.waitForFunction('candlecast.state().interval === "1h" && candlecast.state().market === "ready"');
+    await page.waitForFunction(() => candlecast.state().interval === '1h' && candlecast.state().market === 'ready');
     await expectScreenEqualsServer('XRPETH', '1h');
-    expect(await page.evaluate('location.hash')).toBe('#XRPETH/1h');
+    expect(await page.evaluate(() => location.hash)).toBe('#XRPETH/1h');
     await page.goBack();
-    await page.waitForFunction('candlecast.state().interval === "1m" && candlecast.state().market === "ready"');
+    await page.waitForFunction(() => candlecast.state().interval === '1m' && candlecast.state().market === 'ready');
     expect(errors).toEqual([]);
   });
 
@@ -165,11 +178,11 @@ describe('the chart page', () => {
         await page.keyboard.press('PageUp');
         await settled();
       }
-      const seen = await page.evaluate('candlecast.visible()');
+      const seen = await page.evaluate(() => candlecast.visible());
       release();
-      await page.waitForFunction(`candlecast.bars().length > ${held}`);
+      await page.waitForFunction((before) => candlecast.bars().length > before, held);
       await settled();
-      expect(await page.evaluate('candlecast.visible()')).toEqual(seen);
+      expect(await page.evaluate(() => candlecast.visible())).toEqual(seen);
     }
     const shown = await bars();
     expect(shown.length).toBe(REPLAYED_CANDLES);
@@ -182,7 +195,7 @@ describe('the chart page', () => {
     await page.keyboard.press('/');
     await page.getByTestId('symbol-search').fill('xrp');
     await page.keyboard.press('Enter');
-    await page.waitForFunction('candlecast.state().symbol === "XRPETH" && candlecast.state().market === "ready"');
+    await page.waitForFunction(() => candlecast.state().symbol === 'XRPETH' && candlecast.state().market === 'ready');
     expect(await page.title()).toContain('XRPETH');
   });
 
@@ -204,26 +217,28 @@ describe('the chart page', () => {
   test('fits a phone', async () => {
     await page.setViewportSize({ width: 390, height: 844 });
     await open(`#${demoSymbol}/1m`);
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
     expect(await page.getByTestId('theme-button').isVisible()).toBe(true);
     expect(await page.getByTestId('interval-3m').isVisible()).toBe(false);
     await page.getByTestId('more-intervals').click();
     await page.getByTestId('more-interval-3m').click();
-    await page.waitForFunction('candlecast.state().interval === "3m" && candlecast.state().market === "ready"');
+    await page.waitForFunction(() => candlecast.state().interval === '3m' && candlecast.state().market === 'ready');
   });
 
   test('goes on after a restart of the server, without a reload and without a hole', async () => {
     await open(`#${demoSymbol}/1m`);
-    await page.evaluate('window.sameDocument = true');
+    await page.evaluate(() => {
+      window.sameDocument = true;
+    });
     await server.stop();
-    await page.waitForFunction('candlecast.state().link !== "live"');
+    await page.waitForFunction(() => candlecast.state().link !== 'live');
     await page.getByTestId('banner').waitFor({ state: 'visible' });
     server = await Server.start(dataDir, FEEDS, server.port);
     await ready();
     const before = JSON.stringify((await bars()).at(-1));
-    await page.waitForFunction(`JSON.stringify(candlecast.bars().at(-1)) !== ${JSON.stringify(before)}`);
+    await page.waitForFunction((text) => JSON.stringify(candlecast.bars().at(-1)) !== text, before);
     await expectScreenEqualsServer(demoSymbol, '1m');
-    expect(await page.evaluate('window.sameDocument')).toBe(true);
+    expect(await page.evaluate(() => window.sameDocument)).toBe(true);
     expect(errors.filter((text) => !text.includes('ERR_CONNECTION_REFUSED'))).toEqual([]);
   }, 120_000);
 });
