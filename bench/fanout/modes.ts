@@ -1,0 +1,96 @@
+import { type Reply, Worker } from './process.js';
+
+const SERVER_CORE = 0;
+const CLIENT_CORE = 1;
+const SETTLE_MS = 300;
+
+export interface Load {
+  readonly clients: number;
+  readonly channels: number;
+  readonly channelsPerClient: number;
+}
+
+export interface Capacity {
+  readonly deliveries: number;
+  /** Server CPU. */
+  readonly microsPerDelivery: number;
+  readonly deliveriesPerSecond: number;
+  /** What a fully busy core would deliver. */
+  readonly deliveriesPerCoreSecond: number;
+  readonly serverBusy: number;
+  readonly clientBusy: number;
+  readonly framesPerRead: number;
+  readonly bytesPerDelivery: number;
+}
+
+/** Closed loop, one tick outstanding: the next starts when every delivery of this one has been counted. */
+export async function capacity(name: string, load: Load, ticks: number): Promise<Capacity> {
+  return withPair(name, async (server, client, ready) => {
+    await client.ask('connected', connectCommand(ready, load));
+    await pause();
+    const deliveries = load.clients * load.channelsPerClient;
+    const warmup = Math.max(3, Math.ceil(ticks / 10));
+    await measure(server, client, load, deliveries, warmup);
+    const { run, report } = await measure(server, client, load, deliveries, ticks);
+    const total = deliveries * ticks;
+    if (num(report, 'frames') !== total) throw new Error(`${name}: ${report.frames} frames of ${total}`);
+    return {
+      deliveries: total,
+      microsPerDelivery: num(run, 'cpuMicros') / total,
+      deliveriesPerSecond: (total / num(run, 'wallMicros')) * 1e6,
+      deliveriesPerCoreSecond: (total / num(run, 'cpuMicros')) * 1e6,
+      serverBusy: num(run, 'cpuMicros') / num(run, 'wallMicros'),
+      clientBusy: num(report, 'cpuMicros') / num(report, 'wallMicros'),
+      framesPerRead: total / num(report, 'reads'),
+      bytesPerDelivery: num(report, 'bytes') / total,
+    };
+  });
+}
+
+async function measure(server: Worker, client: Worker, load: Load, deliveries: number, ticks: number) {
+  await client.ask('armed', { op: 'expect', deliveries });
+  const run = await server.ask('run', { op: 'run', channels: load.channels, ticks });
+  return { run, report: await client.ask('report', { op: 'report' }) };
+}
+
+/** Bytes of resident memory of the server per idle connection. */
+export async function memory(name: string, load: Load): Promise<number> {
+  return withPair(name, async (server, client, ready) => {
+    // The first connections pay for code and pools, which are not theirs.
+    const warm = Math.ceil(load.clients / 10);
+    await client.ask('connected', connectCommand(ready, { ...load, clients: warm }));
+    await pause();
+    const before = num(await server.ask('rss', { op: 'rss' }), 'rssBytes');
+    await client.ask('connected', connectCommand(ready, load));
+    await pause();
+    const after = num(await server.ask('rss', { op: 'rss' }), 'rssBytes');
+    return (after - before) / load.clients;
+  });
+}
+
+async function withPair<R>(
+  name: string,
+  use: (server: Worker, client: Worker, ready: Reply) => Promise<R>,
+): Promise<R> {
+  const server = new Worker(`./servers/${name}.ts`, SERVER_CORE);
+  const client = new Worker('./client.ts', CLIENT_CORE);
+  try {
+    return await use(server, client, await server.ask('ready'));
+  } finally {
+    await client.stop();
+    await server.stop();
+  }
+}
+
+function connectCommand(ready: Reply, load: Load): object {
+  const { port, controlPort, dialect } = ready;
+  return { op: 'connect', port, controlPort, dialect, ...load };
+}
+
+function num(reply: Reply, key: string): number {
+  return Number(reply[key]);
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+}
