@@ -45,11 +45,14 @@ CREATE TABLE IF NOT EXISTS gaps (
 
 CREATE INDEX IF NOT EXISTS gaps_by_time ON gaps (symbol, from_time);
 
--- One counter: the epoch given out last. A database's first epoch is its creation in Unix seconds, so that a database
--- that was wiped and made anew never gives out an epoch again.
+-- One counter: the epoch given out last. It begins at the database's creation in Unix seconds, so that a database that
+-- was wiped and made anew never gives out an epoch again, and a position older than first_epoch is known to be another's.
 CREATE TABLE IF NOT EXISTS writer_epochs (
   only_row BOOLEAN PRIMARY KEY DEFAULT true CHECK (only_row),
-  epoch BIGINT NOT NULL
+  epoch BIGINT NOT NULL,
+  first_epoch BIGINT NOT NULL
 );
 
-INSERT INTO writer_epochs (epoch) VALUES (floor(extract(epoch FROM now()))::bigint) ON CONFLICT DO NOTHING;
+INSERT INTO writer_epochs (epoch, first_epoch)
+SELECT created, created FROM (SELECT floor(extract(epoch FROM now()))::bigint AS created) AS now_seconds
+ON CONFLICT DO NOTHING;

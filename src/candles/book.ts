@@ -17,7 +17,10 @@ const AHEAD_MS = 60 * MINUTE_MS;
 const MINUTES_KEPT = 256;
 const GAPS_KEPT = 32;
 
-assert(MINUTES_KEPT * MINUTE_MS >= REVISION_HORIZON_MS + AHEAD_MS + 120 * MINUTE_MS, 'the minute ring covers the horizon');
+assert(
+  MINUTES_KEPT * MINUTE_MS >= REVISION_HORIZON_MS + AHEAD_MS + 120 * MINUTE_MS,
+  'the minute ring covers the horizon',
+);
 
 /** How a trade ended. `too_early`: the clock has not been advanced that far. */
 export type TradeOutcome = 'applied' | 'duplicate' | 'corrected' | 'too_late' | 'too_early' | 'overflow';
@@ -276,7 +279,8 @@ export class SymbolBook {
 
   #adopt(at: number, known: Candle): void {
     const slots = this.#minutes.slots;
-    if ((slots[at + TRADES] as number) < known.trades) this.#shadows.set(known.openTime, slots.slice(at, at + SLOT_SIZE));
+    if ((slots[at + TRADES] as number) < known.trades)
+      this.#shadows.set(known.openTime, slots.slice(at, at + SLOT_SIZE));
     fromCandle(slots, at, known);
     this.#raiseChannelSeq('1m', known.seq);
   }

@@ -47,7 +47,8 @@ export class Ladder {
     this.#olderStored['1d'] = days.length >= STORED_DAYS;
     fill(this.#hours, hours, foldFrom);
     fill(this.#days, days, foldFrom);
-    for (let i = 0; i < LADDER.length; i++) this.#refoldPartial(i, bucketStart(LADDER[i] as Interval, foldFrom), foldFrom);
+    for (let i = 0; i < LADDER.length; i++)
+      this.#refoldPartial(i, bucketStart(LADDER[i] as Interval, foldFrom), foldFrom);
   }
 
   /** Takes in a minute that has closed. @returns the longer candles that closed with it. */

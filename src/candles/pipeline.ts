@@ -177,7 +177,10 @@ export class CandlePipeline {
       } catch (error) {
         this.failedAppends += 1;
         if (this.failedAppends === 1) {
-          this.#options.log.error({ err: error, waiting: records.length }, 'closed candles wait: the spool cannot take them');
+          this.#options.log.error(
+            { err: error, waiting: records.length },
+            'closed candles wait: the spool cannot take them',
+          );
         }
         await new Promise<void>((resolve) => this.#options.clock.after(RETRY_MS, resolve));
       }

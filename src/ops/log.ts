@@ -9,5 +9,8 @@ const SECRETS = ['password', 'token', 'authorization', 'url', '*.password', '*.t
 export function createLog(level: string, terminal: boolean): Log {
   const options = { level, base: null, redact: { paths: SECRETS, censor: '[secret]' } };
   if (!terminal) return pino(options, pino.destination({ fd: 2, sync: true }));
-  return pino(options, pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true }));
+  return pino(
+    options,
+    pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss', singleLine: true }),
+  );
 }

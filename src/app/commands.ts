@@ -1,0 +1,109 @@
+import { type Config, loadConfig } from '../config/config.js';
+import { type FeedSpec, parseFeeds } from '../feed/spec.js';
+import { systemClock } from '../kit/clock.js';
+import { UserError } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { Lifecycle, onSignals } from '../ops/lifecycle.js';
+import { createLog } from '../ops/log.js';
+import { ProgressLines } from '../ops/progress.js';
+import { Database } from '../store/timescale/database.js';
+import { migrateDatabase, openDatabase } from './database.js';
+import { startServer } from './server.js';
+
+/** Exit codes: the operator's mistake, and ours. */
+const EXIT_USER = 2;
+const EXIT_FAILURE = 1;
+
+interface Ground {
+  readonly config: Config<FeedSpec>;
+  readonly log: Log;
+  readonly progress: ProgressLines;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Runs a command to its end; errors meant for the operator are printed without a stack. */
+async function run(work: (ground: Ground) => Promise<void>): Promise<void> {
+  try {
+    const config = loadConfig(parseFeeds);
+    const terminal = process.stderr.isTTY === true;
+    const log = createLog(config.logLevel, terminal);
+    for (const warning of config.warnings) log.warn({}, warning);
+    const progress = new ProgressLines(systemClock, (text) => process.stderr.write(text), terminal);
+    const lifecycle = new Lifecycle(systemClock, log);
+    try {
+      await work({ config, log, progress, lifecycle });
+    } catch (error) {
+      await lifecycle.stop();
+      throw error;
+    }
+  } catch (error) {
+    const text = error instanceof UserError ? error.message : ((error as Error).stack ?? String(error));
+    process.stderr.write(`candlecast: ${text}\n`);
+    process.exit(error instanceof UserError ? EXIT_USER : EXIT_FAILURE);
+  }
+}
+
+/** Resolves when the process was told to stop, with everything stopped; rejects when a part failed. */
+async function untilStopped({ lifecycle, log }: Ground, failed: Promise<never>): Promise<void> {
+  const asked = new Promise<void>((resolve) => {
+    onSignals(
+      systemClock,
+      (signal) => {
+        log.info({ signal }, 'stopping');
+        resolve();
+      },
+      () => process.exit(EXIT_FAILURE),
+    );
+  });
+  await Promise.race([asked, failed]);
+  if (!(await lifecycle.stop())) log.warn({}, 'not everything stopped in time');
+}
+
+export function startCommand(): Promise<void> {
+  return run(async (ground) => {
+    const { config } = ground;
+    const { port, failed } = await startServer({ ...ground, clock: systemClock });
+    const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+    process.stdout.write(`Candlecast is ready: http://${host}:${port}/\n`);
+    await untilStopped(ground, failed);
+    process.exit(0);
+  });
+}
+
+export function serveDatabaseCommand(): Promise<void> {
+  return run(async (ground) => {
+    const { config, log, progress, lifecycle } = ground;
+    const database = await openDatabase({ url: null, dataDir: config.dataDir, clock: systemClock, log, progress });
+    await lifecycle.start({ name: 'database', start: async () => {}, stop: () => database.stop() });
+    await migrateOpen(database.url, ground);
+    process.stdout.write(`DATABASE_URL=${database.url}\n`);
+    const failed = database.exited.then(() => {
+      if (lifecycle.draining) return new Promise<never>(() => {});
+      throw new Error('the database ended by itself');
+    });
+    await untilStopped(ground, failed);
+    process.exit(0);
+  });
+}
+
+export function migrateCommand(): Promise<void> {
+  return run(async (ground) => {
+    const { config, log, progress, lifecycle } = ground;
+    const settings = { url: config.timescaleUrl, dataDir: config.dataDir, clock: systemClock, log, progress };
+    const database = await openDatabase(settings);
+    await lifecycle.start({ name: 'database', start: async () => {}, stop: () => database.stop() });
+    const applied = await migrateOpen(database.url, ground);
+    process.stdout.write(applied === 0 ? 'The schema is up to date.\n' : `${applied} migrations applied.\n`);
+    await lifecycle.stop();
+    process.exit(0);
+  });
+}
+
+async function migrateOpen(url: string, { log, progress }: Ground): Promise<number> {
+  const database = new Database({ url, clock: systemClock });
+  try {
+    return await migrateDatabase(database, log, progress);
+  } finally {
+    await database.close();
+  }
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import postgres, { type Sql } from 'postgres';
+import type { Clock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import type { ProgressLines } from '../ops/progress.js';
+import { postgresOptions, startEmbeddedDatabase } from '../store/embedded/start.js';
+import { migrate } from '../store/migrate.js';
+import type { Database } from '../store/timescale/database.js';
+import { packageRoot } from './package.js';
+
+/** Migrations and the first read of the state may take this long on a large database. */
+const SETUP_DEADLINE_MS = 10 * 60_000;
+
+export interface OpenDatabase {
+  readonly url: string;
+  readonly embedded: boolean;
+  /** Settles when an embedded engine has ended, asked to or not; never for a server. */
+  readonly exited: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+export interface DatabaseSettings {
+  /** null = the embedded engine. */
+  readonly url: string | null;
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly progress: ProgressLines;
+}
+
+/** Opens the embedded engine, or names the server. @throws UserError */
+export async function openDatabase({ url, dataDir, log, progress }: DatabaseSettings): Promise<OpenDatabase> {
+  if (url !== null) return { url, embedded: false, exited: new Promise(() => {}), stop: async () => {} };
+  return progress.during('Opening the embedded TimescaleDB', async () => {
+    const engine = await startEmbeddedDatabase({ dataDir, log, onProgress: (text) => log.debug({}, text) });
+    return { url: engine.url, embedded: true, exited: engine.exited, stop: () => engine.stop() };
+  });
+}
+
+/** Brings the schema up to date. @returns how many migrations were applied. @throws UserError */
+export async function migrateDatabase(database: Database, log: Log, progress: ProgressLines): Promise<number> {
+  return progress.during('Migrating the database', (line) =>
+    database.run(
+      (sql) =>
+        migrate({
+          sql,
+          directory: join(packageRoot(), 'sql', 'timescale'),
+          log,
+          onProgress: ({ index, total }) => line.update((index - 1) / total),
+        }),
+      SETUP_DEADLINE_MS,
+    ),
+  );
+}
+
+/** A client of one connection, for work that is in no hurry. */
+export function connect(url: string): Sql {
+  return postgres(url, { ...postgresOptions(url), max: 1, onnotice: () => {} });
+}

@@ -1,0 +1,100 @@
+import type { Candle, Gap } from '../market/candle.js';
+import type { HotWindow } from '../market/event.js';
+import { bucketEnd, type Interval } from '../market/interval.js';
+
+/** Closed candles kept at hand of a symbol that has history but no feed. */
+const STORED_WINDOW = 128;
+
+export interface StoredCandles {
+  before(symbol: string, interval: Interval, beforeMs: number, limit: number): Promise<readonly Candle[]>;
+  range(symbol: string, interval: Interval, fromMs: number, toMs: number, limit: number): Promise<readonly Candle[]>;
+  gaps(symbol: string, fromMs: number, toMs: number): Promise<readonly Gap[]>;
+}
+
+export interface MarketViewOptions {
+  readonly epoch: number;
+  readonly history: StoredCandles;
+  /** What is live: the published state, null for a symbol that no feed has. */
+  live(symbol: string, interval: Interval): Promise<HotWindow | null>;
+  /** Whether anything is stored for the symbol. */
+  isStored(symbol: string): boolean;
+}
+
+export interface CandleRange {
+  readonly from?: number;
+  readonly to?: number;
+  readonly limit: number;
+}
+
+/** The database is behind what is in memory, and what lies between cannot be read now. */
+export class HistoryBehindError extends Error {
+  override readonly name: string = 'HistoryUnavailable';
+  constructor(symbol: string) {
+    super(`the database has not caught up with ${symbol} yet`);
+  }
+}
+
+const END_OF_TIME_MS = Number.MAX_SAFE_INTEGER;
+
+/** Live and stored candles as one series: what is in memory wins, the store has the rest, and there is no hole between. */
+export class MarketView {
+  readonly #options: MarketViewOptions;
+
+  constructor(options: MarketViewOptions) {
+    this.#options = options;
+  }
+
+  /** The published state of a live symbol, or the latest of a stored one; null for neither. */
+  async window(symbol: string, interval: Interval): Promise<HotWindow | null> {
+    const live = await this.#options.live(symbol, interval);
+    if (live !== null || !this.#options.isStored(symbol)) return live;
+    const { history, epoch } = this.#options;
+    const stored = await history.before(symbol, interval, END_OF_TIME_MS, STORED_WINDOW + 1);
+    const closed = stored.filter((candle) => candle.closed).slice(-STORED_WINDOW);
+    const open = stored.find((candle) => !candle.closed) ?? null;
+    const gaps = closed[0] === undefined ? [] : await history.gaps(symbol, closed[0].openTime, END_OF_TIME_MS);
+    const seq = Math.max(0, ...closed.map((candle) => candle.seq), ...gaps.map((gap) => gap.seq));
+    return { epoch, seq, closed, open, gaps };
+  }
+
+  /**
+   * Candles ascending, the open one included where it lies in [from, to). With `from` the oldest `limit`, else the latest.
+   * @throws HistoryBehindError, or what the store throws.
+   */
+  async query(
+    symbol: string,
+    interval: Interval,
+    { from, to = END_OF_TIME_MS, limit }: CandleRange,
+  ): Promise<{ candles: readonly Candle[]; known: boolean }> {
+    const window = await this.window(symbol, interval);
+    if (window === null) return { candles: [], known: false };
+    const hot = window.open === null ? window.closed : [...window.closed, window.open];
+    const edge = hot[0]?.openTime ?? END_OF_TIME_MS;
+    const inRange = hot.filter((candle) => candle.openTime >= (from ?? 0) && candle.openTime < to);
+    const { history } = this.#options;
+    const end = Math.min(to, edge);
+    if (from === undefined) {
+      if (inRange.length >= limit) return { candles: inRange.slice(-limit), known: true };
+      const older = await history.before(symbol, interval, end, limit - inRange.length);
+      await this.#requireSeam(symbol, older.at(-1), hot[0], to > edge);
+      return { candles: [...older, ...inRange], known: true };
+    }
+    const older = from < edge ? await history.range(symbol, interval, from, end, limit) : [];
+    if (older.length < limit && from < edge) await this.#requireSeam(symbol, older.at(-1), hot[0], to > edge);
+    return { candles: [...older, ...inRange].slice(0, limit), known: true };
+  }
+
+  /** The store is written in order: either its last candle meets memory's first, or what is missing was a gap. */
+  async #requireSeam(
+    symbol: string,
+    last: Candle | undefined,
+    first: Candle | undefined,
+    meet: boolean,
+  ): Promise<void> {
+    if (!meet || last === undefined || first === undefined) return;
+    const end = bucketEnd(last.interval, last.openTime);
+    if (end >= first.openTime) return;
+    const gaps = await this.#options.history.gaps(symbol, end, first.openTime);
+    if (gaps.length === 0) throw new HistoryBehindError(symbol);
+  }
+}

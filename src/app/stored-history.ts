@@ -1,0 +1,42 @@
+import { REVISION_HORIZON_MS } from '../candles/book.js';
+import type { Candle, Gap } from '../market/candle.js';
+import type { Interval } from '../market/interval.js';
+import type { CandleHistory } from '../store/timescale/history.js';
+
+/** The most candles a resume may bring; what is missed beyond it comes as a fresh snapshot. */
+const RESUME_CANDLES = 10_000;
+
+/** Stored candles as the gateway asks for them: closed ones only. */
+export class StoredHistory {
+  readonly #history: CandleHistory;
+  readonly #firstEpoch: number;
+
+  /** @param firstEpoch of this database (see store/timescale/epochs). */
+  constructor(history: CandleHistory, firstEpoch: number) {
+    this.#history = history;
+    this.#firstEpoch = firstEpoch;
+  }
+
+  async before(symbol: string, interval: Interval, beforeMs: number, limit: number): Promise<readonly Candle[]> {
+    const candles = await this.#history.before(symbol, interval, beforeMs, limit);
+    return candles.filter((candle) => candle.closed);
+  }
+
+  async since(symbol: string, interval: Interval, seq: number, beforeMs: number): Promise<readonly Candle[] | null> {
+    const bounds = { limit: RESUME_CANDLES, horizonMs: REVISION_HORIZON_MS };
+    const candles = await this.#history.since(symbol, interval, seq, beforeMs, bounds);
+    return candles === null ? null : candles.filter((candle) => candle.closed);
+  }
+
+  gapsSince(symbol: string, seq: number): Promise<readonly Gap[]> {
+    return this.#history.gapsSince(symbol, seq);
+  }
+
+  gaps(symbol: string, fromMs: number, toMs: number): Promise<readonly Gap[]> {
+    return this.#history.gaps(symbol, fromMs, toMs);
+  }
+
+  async firstEpoch(): Promise<number> {
+    return this.#firstEpoch;
+  }
+}
