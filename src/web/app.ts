@@ -79,7 +79,10 @@ export class App {
   }
 
   start(): void {
-    this.#channels.subscribe('status', 0, { onStatus: (statuses) => this.#statusChanged(statuses) });
+    this.#channels.subscribe('status', 0, {
+      onCandles: () => this.#health.forget(),
+      onStatus: (changed) => this.#statusChanged(changed),
+    });
     this.#bind();
     this.#navigate();
     this.#connection.start();
@@ -209,9 +212,9 @@ export class App {
     this.#renderEmpty();
   }
 
-  #statusChanged(statuses: readonly SymbolStatus[]): void {
-    this.#health.setStatuses(statuses);
-    this.#catalogue.learn(statuses);
+  #statusChanged(changed: readonly SymbolStatus[]): void {
+    this.#health.update(changed);
+    this.#catalogue.learn(changed);
     this.#renderFeed();
   }
 

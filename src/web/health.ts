@@ -25,7 +25,7 @@ export class Health {
   readonly #summary = byId('health-button');
   readonly #link = byId('link');
   readonly #panel = byId('health-panel');
-  #statuses: readonly SymbolStatus[] = [];
+  readonly #statuses = new Map<string, SymbolStatus>();
   #messageAt = 0;
 
   constructor(connection: () => Connection) {
@@ -39,11 +39,18 @@ export class Health {
   }
 
   status(symbol: string): SymbolStatus | undefined {
-    return this.#statuses.find((status) => status.symbol === symbol);
+    return this.#statuses.get(symbol);
   }
 
-  setStatuses(statuses: readonly SymbolStatus[]): void {
-    this.#statuses = statuses;
+  /** A new subscription tells everything anew. */
+  forget(): void {
+    this.#statuses.clear();
+  }
+
+  /** Takes what changed. */
+  update(changed: readonly SymbolStatus[]): void {
+    for (const status of changed) this.#statuses.set(status.symbol, status);
+    const statuses = this.#sorted();
     const live = statuses.filter((status) => status.state === 'live').length;
     const worst = (['stale', 'starting'] as const).find((state) => statuses.some((status) => status.state === state));
     this.#summary.hidden = statuses.length === 0;
@@ -73,6 +80,10 @@ export class Health {
     if (this.#panel.matches(':popover-open')) this.#renderPanel();
   }
 
+  #sorted(): SymbolStatus[] {
+    return [...this.#statuses.values()].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  }
+
   #renderPanel(): void {
     if (!this.#panel.matches(':popover-open')) return;
     const { link, roundTripMs, clockOffsetMs } = this.#connection();
@@ -80,7 +91,7 @@ export class Health {
     setText(byId('fact-latency'), roundTripMs === null ? '–' : formatLatency(roundTripMs));
     setText(byId('fact-message'), this.#messageAt === 0 ? '–' : ago(Date.now() - this.#messageAt));
     const now = Date.now() + clockOffsetMs;
-    byId('health-rows').replaceChildren(...this.#statuses.map((status) => row(status, now)));
+    byId('health-rows').replaceChildren(...this.#sorted().map((status) => row(status, now)));
   }
 }
 
