@@ -105,9 +105,10 @@ export class Journal {
     this.#number++;
     const path = join(this.directory, `${String(this.#number).padStart(12, '0')}.push`);
     const handle = await open(path, 'wx', 0o600);
-    await syncDirectory(this.directory);
     this.#handle = handle;
-    return { handle, segment: this.#addSegment(path, 0) };
+    const segment = this.#addSegment(path, 0);
+    await syncDirectory(this.directory);
+    return { handle, segment };
   }
 
   #addSegment(path: string, bytes: number): Segment {

@@ -137,9 +137,7 @@ export class PushFeed implements Feed {
     this.#pendingTrades += batch.trades.length;
     return new Promise((resolve, reject) => {
       this.#queue.push({ batch, resolve, reject });
-      this.#working ??= this.#work().finally(() => {
-        this.#working = null;
-      });
+      this.#working ??= this.#work();
     });
   }
 
@@ -158,6 +156,8 @@ export class PushFeed implements Feed {
       }
       for (const { batch } of group) this.#pendingTrades -= batch.trades.length;
     }
+    // In the same turn as the last look at the queue: a request that comes later finds no worker and starts one.
+    this.#working = null;
   }
 
   async #store(group: readonly Pending[]): Promise<void> {

@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { healthRoutes } from '../../src/http/health.js';
+import { createRouter } from '../../src/http/router.js';
+import { symbolsRoute } from '../../src/http/symbols.js';
+import { tradesRoute } from '../../src/http/trades.js';
+import { json } from '../../src/wire/http.js';
+import { bodyOf, request } from './requests.js';
+
+const status = { source: 'demo', synthetic: true, state: 'live', since: 1, lastTradeTime: null } as const;
+let reasons: string[] = [];
+const router = createRouter([
+  symbolsRoute({
+    symbols: () => [
+      { symbol: 'B', ...status },
+      { symbol: 'A', ...status },
+    ],
+  }),
+  tradesRoute(null),
+  ...healthRoutes({ notReady: () => reasons }),
+  { method: 'GET', path: '/', handle: () => json(200, 'page') },
+]);
+
+test('symbols, by name, marked as synthetic where they are', async () => {
+  const response = await router(request('GET', '/v1/symbols'));
+  expect(response.status).toBe(200);
+  expect(bodyOf(response)).toEqual({
+    symbols: [
+      { symbol: 'A', ...status },
+      { symbol: 'B', ...status },
+    ],
+  });
+});
+
+test('no such path', async () => {
+  const response = await router(request('GET', '/v1/nothing'));
+  expect(response.status).toBe(404);
+  expect(response.headers['content-type']).toBe('application/problem+json');
+});
+
+test('a wrong method is told the right ones', async () => {
+  const response = await router(request('DELETE', '/v1/symbols'));
+  expect([response.status, response.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS']);
+  expect((await router(request('GET', '/v1/trades'))).headers.allow).toBe('POST, OPTIONS');
+});
+
+test('HEAD answers as GET without a body', async () => {
+  const response = await router(request('HEAD', '/v1/symbols'));
+  expect([response.status, response.body]).toEqual([200, '']);
+});
+
+test('any web page may read the API, none may write to it', async () => {
+  expect((await router(request('GET', '/v1/symbols'))).headers['access-control-allow-origin']).toBe('*');
+  expect((await router(request('GET', '/v1/nothing'))).headers['access-control-allow-origin']).toBe('*');
+  expect((await router(request('GET', '/'))).headers['access-control-allow-origin']).toBeUndefined();
+  const read = await router(request('OPTIONS', '/v1/symbols'));
+  expect([read.status, read.headers['access-control-allow-methods']]).toEqual([204, 'GET, HEAD']);
+  const write = await router(request('OPTIONS', '/v1/trades'));
+  expect(write.headers['access-control-allow-methods']).toBeUndefined();
+  const post = await router(request('POST', '/v1/trades'));
+  expect(post.headers['access-control-allow-origin']).toBeUndefined();
+});
+
+test('the request id is echoed when it is harmless', async () => {
+  const echoed = async (id: string) =>
+    (await router(request('GET', '/healthz', { 'x-request-id': id }))).headers['x-request-id'];
+  expect(await echoed('a1-b.2_C')).toBe('a1-b.2_C');
+  expect(await echoed('a\r\nset-cookie: x')).toBeUndefined();
+});
+
+test('alive and ready are two things', async () => {
+  expect((await router(request('GET', '/readyz'))).status).toBe(200);
+  reasons = ['history is being loaded'];
+  expect((await router(request('GET', '/healthz'))).status).toBe(200);
+  const response = await router(request('GET', '/readyz'));
+  expect([response.status, bodyOf(response)]).toEqual([503, { status: 'not ready', reasons }]);
+});
+
+test('two routes for one path are a mistake of ours', () => {
+  const route = { method: 'GET', path: '/', handle: () => json(200, 1) } as const;
+  expect(() => createRouter([route, route])).toThrow('two routes for GET /');
+});
