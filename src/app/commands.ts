@@ -6,7 +6,6 @@ import type { Log } from '../kit/log.js';
 import { Lifecycle, onSignals } from '../ops/lifecycle.js';
 import { createLog } from '../ops/log.js';
 import { ProgressLines } from '../ops/progress.js';
-import { Database } from '../store/timescale/database.js';
 import { migrateDatabase, openDatabase } from './database.js';
 import { startServer } from './server.js';
 
@@ -75,7 +74,7 @@ export function serveDatabaseCommand(): Promise<void> {
     const { config, log, progress, lifecycle } = ground;
     const database = await openDatabase({ url: null, dataDir: config.dataDir, clock: systemClock, log, progress });
     await lifecycle.start({ name: 'database', start: async () => {}, stop: () => database.stop() });
-    await migrateOpen(database.url, ground);
+    await migrateDatabase(database.url, log, progress);
     process.stdout.write(`DATABASE_URL=${database.url}\n`);
     const failed = database.exited.then(() => {
       if (lifecycle.draining) return new Promise<never>(() => {});
@@ -92,18 +91,9 @@ export function migrateCommand(): Promise<void> {
     const settings = { url: config.timescaleUrl, dataDir: config.dataDir, clock: systemClock, log, progress };
     const database = await openDatabase(settings);
     await lifecycle.start({ name: 'database', start: async () => {}, stop: () => database.stop() });
-    const applied = await migrateOpen(database.url, ground);
+    const applied = await migrateDatabase(database.url, log, progress);
     process.stdout.write(applied === 0 ? 'The schema is up to date.\n' : `${applied} migrations applied.\n`);
     await lifecycle.stop();
     process.exit(0);
   });
-}
-
-async function migrateOpen(url: string, { log, progress }: Ground): Promise<number> {
-  const database = new Database({ url, clock: systemClock });
-  try {
-    return await migrateDatabase(database, log, progress);
-  } finally {
-    await database.close();
-  }
 }

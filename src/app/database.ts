@@ -8,9 +8,6 @@ import { migrate } from '../store/migrate.js';
 import type { Database } from '../store/timescale/database.js';
 import { packageRoot } from './package.js';
 
-/** Migrations and the first read of the state may take this long on a large database. */
-const SETUP_DEADLINE_MS = 10 * 60_000;
-
 export interface OpenDatabase {
   readonly url: string;
   readonly embedded: boolean;
@@ -38,19 +35,16 @@ export async function openDatabase({ url, dataDir, log, progress }: DatabaseSett
 }
 
 /** Brings the schema up to date. @returns how many migrations were applied. @throws UserError */
-export async function migrateDatabase(database: Database, log: Log, progress: ProgressLines): Promise<number> {
-  return progress.during('Migrating the database', (line) =>
-    database.run(
-      (sql) =>
-        migrate({
-          sql,
-          directory: join(packageRoot(), 'sql', 'timescale'),
-          log,
-          onProgress: ({ index, total }) => line.update((index - 1) / total),
-        }),
-      SETUP_DEADLINE_MS,
-    ),
-  );
+export async function migrateDatabase(url: string, log: Log, progress: ProgressLines): Promise<number> {
+  const sql = connect(url);
+  const directory = join(packageRoot(), 'sql', 'timescale');
+  try {
+    return await progress.during('Migrating the database', (line) =>
+      migrate({ sql, directory, log, onProgress: ({ index, total }) => line.update((index - 1) / total) }),
+    );
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
 }
 
 /** A client of one connection, for work that is in no hurry. */

@@ -81,7 +81,7 @@ export async function startServer(around: Surroundings): Promise<RunningServer> 
   await lifecycle.start(service('database readers', undefined, () => readers.close()));
   const upkeep = new Database({ url: database.url, clock, deadlineMs: REFRESH_DEADLINE_MS });
   await lifecycle.start(service('database upkeep', undefined, () => upkeep.close()));
-  await migrateDatabase(upkeep, log, progress);
+  await migrateDatabase(database.url, log, progress);
   await upkeep.run((sql) => setRetention(sql, config.retentionDays, clock.now()));
 
   const spool = await lifecycle.start(
