@@ -189,6 +189,34 @@ describe.each(KINDS)('slow clients over %s', (kind) => {
     });
   });
 
+  test('publishing from within drain, as a gateway that catches up does, makes no hole after a drop', async () => {
+    let sent = 0;
+    const padding = 'x'.repeat(6_000);
+    const { join, transport, closes } = await startServer(kind, { drain: () => burst(40) });
+    const burst = (frames: number) => {
+      for (let i = 0; i < frames; i++) transport.publish('t', `${sent++} ${padding}`);
+    };
+    const slow = await join('/slow');
+    slow.socket.subscribe('t');
+    slow.client.ws.pause();
+    while (slow.socket.bufferedBytes() < OPTIONS.maxBufferedBytes - 10_000) {
+      burst(1);
+      await turn();
+    }
+    // The peer has begun to read when the limit is passed: the socket is writable and doomed at the same time.
+    slow.client.ws.resume();
+    burst(400);
+    while (closes.length === 0 && sent < 50_000) {
+      burst(40);
+      await turn();
+    }
+    await slow.client.closed;
+    expect(closes).toHaveLength(1);
+    slow.client.frames.forEach((frame, i) => {
+      if (Number.parseInt(String(frame), 10) !== i) throw new Error(`frame ${i} is ${String(frame).slice(0, 20)}`);
+    });
+  });
+
   test('send says buffered, bufferedBytes counts it, drain tells when it has left', async () => {
     const changes = new Signal();
     const { join, closes } = await startServer(kind, { drain: () => changes.fire() });

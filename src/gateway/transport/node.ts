@@ -10,7 +10,7 @@ import { listenError } from './listen.js';
 import { encodeFrame } from './node-frame.js';
 import { httpListener, readHead, refuse } from './node-http.js';
 import { NodeSocket, type Shared } from './node-socket.js';
-import { decide } from './request.js';
+import { decide, failure } from './request.js';
 import { IdleSweep } from './sweep.js';
 import { Topics } from './topics.js';
 import type { CreateTransport, SocketHandlers, Transport, TransportOptions } from './transport.js';
@@ -113,7 +113,7 @@ class NodeTransport<T> implements Transport {
       tcp.destroy();
       return;
     }
-    const decision = decide(this.#handlers, request, this.#log);
+    const decision = decide(this.#handlers, request, (error) => failure(request, error, this.#log));
     if ('refuse' in decision) {
       refuse(req, tcp, request, decision.refuse);
       return;

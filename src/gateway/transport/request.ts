@@ -36,10 +36,8 @@ export class BufferedRequest implements HttpRequest, UpgradeRequest {
     return this.#query;
   }
 
-  /** WebSocket subprotocols on offer, the client's favourite first. */
   get protocols(): readonly string[] {
-    const offered = (this.headers.get('sec-websocket-protocol') ?? '').split(',');
-    return offered.map((name) => name.trim()).filter((name) => name !== '');
+    return parseProtocols(this.headers.get('sec-websocket-protocol'));
   }
 
   header(name: string): string | undefined {
@@ -69,15 +67,27 @@ export function bodyTooLarge(maxBodyBytes: number): HttpResponse {
   return problem(413, 'Content Too Large', `The body may have at most ${maxBodyBytes} bytes.`);
 }
 
-/** Asks the gateway; what it throws refuses the upgrade with a logged 500. */
-export function decide<T>(handlers: SocketHandlers<T>, request: BufferedRequest, log: Log): UpgradeDecision<T> {
+/** Asks the gateway; `failed` makes the refusal where it throws. */
+export function decide<T>(
+  handlers: SocketHandlers<T>,
+  request: UpgradeRequest,
+  failed: (error: unknown) => HttpResponse,
+): UpgradeDecision<T> {
   if (request.header('upgrade')?.toLowerCase() !== 'websocket') return { refuse: notAnUpgrade() };
   if (request.header('sec-websocket-version') !== '13') return { refuse: notAnUpgrade() };
   try {
     return handlers.upgrade(request);
   } catch (error) {
-    return { refuse: failure(request, error, log) };
+    return { refuse: failed(error) };
   }
+}
+
+/** WebSocket subprotocols on offer, the client's favourite first. */
+export function parseProtocols(header: string | undefined): readonly string[] {
+  return (header ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 }
 
 function notAnUpgrade(): HttpResponse {

@@ -1,22 +1,15 @@
-import type {
-  TemplatedApp,
-  HttpRequest as UwsRequest,
-  HttpResponse as UwsResponse,
-  us_listen_socket,
-  us_socket_context_t,
-  WebSocketBehavior,
-} from 'uWebSockets.js';
+import type { TemplatedApp, us_listen_socket, WebSocketBehavior } from 'uWebSockets.js';
 import type { Clock } from '../../kit/clock.js';
 import type { Log } from '../../kit/log.js';
 import type { Frame } from '../../wire/codec.js';
 import { CLOSE } from '../../wire/codes.js';
 import type { HttpHandler } from '../../wire/http.js';
 import { listenError, probe } from './listen.js';
-import { decide } from './request.js';
 import { IdleSweep } from './sweep.js';
 import type { CreateTransport, SocketHandlers, Transport, TransportOptions } from './transport.js';
-import { httpRoute, readHead, writeResponse } from './uws-http.js';
-import { type UserData, UwsSocket } from './uws-socket.js';
+import { httpRoute } from './uws-http.js';
+import type { UserData, UwsSocket } from './uws-socket.js';
+import { upgrade } from './uws-upgrade.js';
 
 export type Uws = typeof import('uWebSockets.js');
 
@@ -145,24 +138,4 @@ function behavior<T>(
 
 function textOf(bytes: ArrayBuffer): string {
   return Buffer.from(bytes).toString('utf8');
-}
-
-/** Answers at once, as uWS wants; it computes the handshake itself. */
-function upgrade<T>(
-  handlers: SocketHandlers<T>,
-  log: Log,
-  res: UwsResponse,
-  req: UwsRequest,
-  context: us_socket_context_t,
-): void {
-  const request = readHead(res, req);
-  const decision = decide(handlers, request, log);
-  if ('refuse' in decision) {
-    writeResponse(res, request, decision.refuse);
-    return;
-  }
-  const socket = new UwsSocket(decision.data, request.remoteAddress);
-  const key = request.header('sec-websocket-key') ?? '';
-  // No extensions: compression costs several times the CPU of what it saves here.
-  res.upgrade<UserData<T>>({ socket }, key, decision.protocol ?? '', '', context);
 }

@@ -1,0 +1,56 @@
+import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse, us_socket_context_t } from 'uWebSockets.js';
+import type { Log } from '../../kit/log.js';
+import { addressText, decide, failure, parseProtocols } from './request.js';
+import type { SocketHandlers, UpgradeRequest } from './transport.js';
+import { readHead, writeResponse } from './uws-http.js';
+import { type UserData, UwsSocket } from './uws-socket.js';
+
+/**
+ * Reads straight from uWS's request, which lives as long as the callback. Copying all headers, as for HTTP requests, would
+ * leave a hundred times the garbage a connection and, in a storm of them, a heap that never shrinks again.
+ */
+class UwsUpgradeRequest implements UpgradeRequest {
+  readonly remoteAddress: string;
+  readonly #req: UwsRequest;
+
+  constructor(res: UwsResponse, req: UwsRequest) {
+    this.#req = req;
+    this.remoteAddress = addressText(new Uint8Array(res.getRemoteAddress()));
+  }
+
+  get path(): string {
+    return this.#req.getUrl();
+  }
+
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.#req.getQuery());
+  }
+
+  get protocols(): readonly string[] {
+    return parseProtocols(this.#req.getHeader('sec-websocket-protocol'));
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#req.getHeader(name);
+    return value === '' ? undefined : value;
+  }
+}
+
+/** Answers at once, as uWS wants; it computes the handshake itself. */
+export function upgrade<T>(
+  handlers: SocketHandlers<T>,
+  log: Log,
+  res: UwsResponse,
+  req: UwsRequest,
+  context: us_socket_context_t,
+): void {
+  const request = new UwsUpgradeRequest(res, req);
+  const decision = decide(handlers, request, (error) => failure(readHead(res, req), error, log));
+  if ('refuse' in decision) {
+    writeResponse(res, readHead(res, req), decision.refuse);
+    return;
+  }
+  const socket = new UwsSocket(decision.data, request.remoteAddress);
+  // No extensions: compression costs several times the CPU of what it saves here.
+  res.upgrade<UserData<T>>({ socket }, req.getHeader('sec-websocket-key'), decision.protocol ?? '', '', context);
+}
