@@ -71,10 +71,10 @@ export class ReplayFeed implements Feed {
   /** Delivers again, unpaced, what is behind the newest stored minute. */
   async catchUp(progress: (done: number) => void): Promise<void> {
     while (this.#storedEnd !== Number.NEGATIVE_INFINITY) {
-      const trade = await this.#peek();
+      const trade = this.#batch[this.#next] ?? (await this.#peek());
       if (trade === null || trade.time >= this.#storedEnd) break;
-      this.#next++;
-      await this.#deliver(trade);
+      this.#take(trade);
+      if (this.#turnIsOver()) await this.#yield();
       if (this.#next === 1) progress(this.file.progress());
     }
     progress(1);
@@ -101,12 +101,13 @@ export class ReplayFeed implements Feed {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const trade = await this.#peek();
+      // Awaiting nothing for most trades of an unpaced replay doubles its speed.
+      const trade = this.#batch[this.#next] ?? (await this.#peek());
       if (trade === null) return this.#finish();
-      await this.#waitFor(trade);
+      if (this.spec.speed > 0) await this.#waitFor(trade);
       if (this.#stop.signal.aborted) return;
-      this.#next++;
-      await this.#deliver(trade);
+      this.#take(trade);
+      if (this.#turnIsOver()) await this.#yield();
     }
   }
 
@@ -142,12 +143,19 @@ export class ReplayFeed implements Feed {
     }
   }
 
-  async #deliver(trade: Trade): Promise<void> {
+  #turnIsOver(): boolean {
+    return this.context.clock.now() - this.#turn >= TURN_MS;
+  }
+
+  async #yield(): Promise<void> {
+    await nextTurn();
+    this.#turn = this.context.clock.now();
+  }
+
+  /** Takes the trade that was looked at off the batch and delivers it. */
+  #take(trade: Trade): void {
     const { sink, clock } = this.context;
-    if (clock.now() - this.#turn >= TURN_MS) {
-      await nextTurn();
-      this.#turn = clock.now();
-    }
+    this.#next++;
     this.#announceSilence(trade.time);
     this.#newest = Math.max(this.#newest, trade.time);
     if (trade.time < this.#from) {
