@@ -101,7 +101,7 @@ export class ReplayFeed implements Feed {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      // Awaiting nothing for most trades of an unpaced replay doubles its speed.
+      // Most trades of an unpaced replay await nothing.
       const trade = this.#batch[this.#next] ?? (await this.#peek());
       if (trade === null) return this.#finish();
       if (this.spec.speed > 0) await this.#waitFor(trade);
