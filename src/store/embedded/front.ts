@@ -216,7 +216,8 @@ export class Front implements ConnectionOwner {
     const renew = request.needsUnnamed && this.unnamedOwner !== connection ? connection.unnamed : null;
     if (request.unnamed !== undefined) connection.unnamed = request.unnamed;
     if (renew !== null || request.unnamed !== undefined) this.unnamedOwner = connection;
-    const drop = renew !== null ? Backend.parseComplete : request.copy !== null ? Backend.copyInResponse : 0;
+    // A CopyInResponse is announced before the data is there, or must not be seen because the data will not be taken.
+    const drop = renew !== null ? Backend.parseComplete : Backend.copyInResponse;
     const messages = renew === null ? request.messages : [renew, ...request.messages];
     this.execute(connection, request, Buffer.concat(messages), drop);
   }

@@ -1,0 +1,175 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import postgres, { type Sql } from 'postgres';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../src/kit/errors.js';
+import { silentLog } from '../../src/kit/log.js';
+import { serveDatabase } from '../../src/store/embedded/serve-command.js';
+import { type EmbeddedDatabase, postgresOptions, startEmbeddedDatabase } from '../../src/store/embedded/start.js';
+
+const SERVER = fileURLToPath(new URL('../support/database-server.ts', import.meta.url));
+
+let dataDir: string;
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'candlecast-test-'));
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+async function start(onProgress: (text: string) => void = () => {}): Promise<EmbeddedDatabase> {
+  const database = await startEmbeddedDatabase({ dataDir, log: silentLog, onProgress });
+  cleanups.push(() => database.stop());
+  return database;
+}
+
+function client(url: string): Sql {
+  const sql = postgres(url, { ...postgresOptions(url), max: 1, onnotice: () => {}, backoff: () => 0.1 });
+  cleanups.push(() => sql.end({ timeout: 0 }));
+  return sql;
+}
+
+/** A server process with an embedded database; its first line is {url, pid}. */
+async function startServer(): Promise<{ server: ChildProcess; url: string; pid: number }> {
+  const server = spawn(process.execPath, ['--import', 'tsx', SERVER, dataDir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (server.stdout === null) throw new TypeError('no stdout');
+  const [line] = await once(createInterface({ input: server.stdout }), 'line');
+  return { server, ...JSON.parse(line) };
+}
+
+describe('an embedded database', () => {
+  it('keeps its rows over a stop, in a private socket directory that goes with it', async () => {
+    const told: string[] = [];
+    const first = await start((text) => told.push(text));
+    const directory = postgresOptions(first.url).host ?? '';
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+    const sql = client(first.url);
+    await sql`CREATE TABLE kept (x int)`;
+    await sql`INSERT INTO kept VALUES (1)`;
+    await first.stop();
+    expect(await first.exited).toEqual({ code: 0 });
+    await expect(access(directory)).rejects.toMatchObject({ code: 'ENOENT' });
+    const second = await start((text) => told.push(text));
+    expect(await client(second.url)`SELECT x FROM kept`).toHaveLength(1);
+    expect(told).toEqual(['creating the embedded database', 'opening the embedded database']);
+  });
+
+  it('refuses a second process on its directory, with the pid of the first', async () => {
+    const first = await start();
+    const second = startEmbeddedDatabase({ dataDir, log: silentLog });
+    await expect(second).rejects.toBeInstanceOf(UserError);
+    await expect(second).rejects.toThrow(`${join(dataDir, 'timescale')} is in use by process ${process.pid}`);
+    await expect(second).rejects.toThrow(`${first.pid}`);
+  });
+
+  it('takes over what a killed one left, and begins anew where filling was interrupted', async () => {
+    const first = await start();
+    process.kill(first.pid, 'SIGKILL');
+    await first.exited;
+    expect(await readdir(dataDir)).toContain('timescale.lock');
+    await writeFile(join(dataDir, 'timescale.filling'), '');
+    await rm(join(dataDir, 'timescale', 'global'), { recursive: true });
+    const second = await start();
+    expect((await client(second.url)`SELECT 1 AS n`)[0]?.n).toBe(1);
+    expect(await readdir(dataDir)).not.toContain('timescale.filling');
+  });
+
+  it('takes a lock whose pid belongs to another process by now for stale', async () => {
+    const first = await start();
+    const lock = JSON.parse(await readFile(join(dataDir, 'timescale.lock'), 'utf8'));
+    await first.stop();
+    await writeFile(join(dataDir, 'timescale.lock'), JSON.stringify({ ...lock, pid: process.pid, started: '1' }));
+    await start();
+  });
+
+  it.each(['', '{"pid":', 'null'])('takes a damaged lock (%s) for stale', async (text) => {
+    await writeFile(join(dataDir, 'timescale.lock'), text);
+    await start();
+  });
+
+  it('says that the directory cannot be made', async () => {
+    const path = join(dataDir, 'file');
+    await writeFile(path, '');
+    const attempt = startEmbeddedDatabase({ dataDir: join(path, 'below'), log: silentLog });
+    await expect(attempt).rejects.toBeInstanceOf(UserError);
+    await expect(attempt).rejects.toThrow(/cannot be written/);
+  });
+
+  it.skipIf(process.getuid?.() === 0)('says that the directory cannot be written', async () => {
+    await mkdir(join(dataDir, 'closed'));
+    await chmod(join(dataDir, 'closed'), 0o500);
+    await expect(startEmbeddedDatabase({ dataDir: join(dataDir, 'closed'), log: silentLog })).rejects.toThrow(
+      /cannot be written/,
+    );
+  });
+});
+
+describe('a killed server', () => {
+  it('loses no acknowledged row, and its successor waits until the database is closed', async () => {
+    const { server, url, pid } = await startServer();
+    const sql = client(url);
+    await sql`CREATE TABLE acknowledged (x int)`;
+    let last = 0;
+    const writing = (async () => {
+      for (let x = 1; ; x++) {
+        await sql`INSERT INTO acknowledged VALUES (${x})`;
+        last = x;
+        if (x === 50) server.kill('SIGKILL');
+      }
+    })();
+    await expect(writing).rejects.toThrow();
+    const next = await start();
+    expect(next.pid).not.toBe(pid);
+    const [row] = await client(next.url)`SELECT count(*)::int AS n, max(x) AS max FROM acknowledged`;
+    expect(last).toBeGreaterThanOrEqual(50);
+    expect(row?.n).toBe(row?.max);
+    expect(row?.max).toBeGreaterThanOrEqual(last);
+  });
+
+  it('and its database killed with it lose no acknowledged row either', async () => {
+    const { server, url, pid } = await startServer();
+    const sql = client(url);
+    await sql`CREATE TABLE acknowledged (x int)`;
+    let last = 0;
+    const writing = (async () => {
+      for (let x = 1; ; x++) {
+        await sql`INSERT INTO acknowledged VALUES (${x})`;
+        last = x;
+        if (x === 50) process.kill(pid, 'SIGKILL');
+      }
+    })();
+    await expect(writing).rejects.toThrow();
+    server.kill('SIGKILL');
+    const [row] = await client((await start()).url)`SELECT max(x) AS max FROM acknowledged`;
+    expect(row?.max).toBeGreaterThanOrEqual(last);
+  });
+});
+
+describe('serveDatabase', () => {
+  it('prints a URL that works and ends when asked to', async () => {
+    const lines: string[] = [];
+    const asked = new AbortController();
+    let printed = (_url: string): void => {};
+    const url = new Promise<string>((resolve) => {
+      printed = resolve;
+    });
+    const print = (line: string) => {
+      lines.push(line);
+      if (line.startsWith('DATABASE_URL=')) printed(line.slice('DATABASE_URL='.length));
+    };
+    const served = serveDatabase({ dataDir, log: silentLog, print, signal: asked.signal });
+    expect((await client(await url)`SELECT 1 AS n`)[0]?.n).toBe(1);
+    asked.abort();
+    expect(await served).toBe(0);
+  });
+});
