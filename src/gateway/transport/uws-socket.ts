@@ -1,14 +1,13 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Frame } from '../../wire/codec.js';
 import type { Listener } from './sweep.js';
-import type { Socket } from './transport.js';
+import type { Socket, TransportOptions } from './transport.js';
 
 /** uWS copies these properties onto its own object for the connection. */
 export interface UserData<T> {
   socket: UwsSocket<T>;
 }
 
-const DROPPED = 2;
 const SENT = 1;
 
 /**
@@ -18,26 +17,31 @@ const SENT = 1;
 export class UwsSocket<T> implements Socket<T>, Listener {
   ws: WebSocket<UserData<T>> | null = null;
   heard = 0;
-  /** Something was dropped: nothing more may be sent, or the peer would see a hole. The library closes it within the turn. */
-  doomed = false;
+  /** Cut for being too slow; the gateway hears of the close in the next turn. */
+  cutSlow = false;
 
   constructor(
     readonly data: T,
     readonly remoteAddress: string,
+    readonly limits: TransportOptions,
   ) {}
 
   send(frame: Frame): 'sent' | 'buffered' | 'dropped' | 'closed' {
-    if (this.ws === null) return 'closed';
-    if (this.doomed) return 'dropped';
-    const status = this.ws.send(frame, typeof frame !== 'string', false);
-    if (status === SENT) return 'sent';
-    if (status !== DROPPED) return 'buffered';
-    this.doomed = true;
-    return 'dropped';
+    if (this.ws !== null && this.cutIfSlow()) return 'dropped';
+    if (this.ws === null) return this.cutSlow ? 'dropped' : 'closed';
+    return this.ws.send(frame, typeof frame !== 'string', false) === SENT ? 'sent' : 'buffered';
+  }
+
+  /** Cuts the connection where more is buffered than allowed. @returns whether it did. */
+  cutIfSlow(): boolean {
+    if (this.ws === null || this.ws.getBufferedAmount() <= this.limits.maxBufferedBytes) return false;
+    this.cutSlow = true;
+    this.ws.close();
+    return true;
   }
 
   subscribe(topic: string): void {
-    if (this.ws !== null && !this.doomed) this.ws.subscribe(topic);
+    this.ws?.subscribe(topic);
   }
 
   unsubscribe(topic: string): void {
@@ -49,7 +53,7 @@ export class UwsSocket<T> implements Socket<T>, Listener {
   }
 
   ping(payload: string): void {
-    if (this.ws !== null && !this.doomed) this.ws.ping(payload);
+    this.ws?.ping(payload);
   }
 
   close(code: number, reason: string): void {

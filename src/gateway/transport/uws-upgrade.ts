@@ -1,7 +1,7 @@
 import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { Log } from '../../kit/log.js';
 import { addressText, decide, failure, parseProtocols } from './request.js';
-import type { SocketHandlers, UpgradeRequest } from './transport.js';
+import type { SocketHandlers, TransportOptions, UpgradeRequest } from './transport.js';
 import { readHead, writeResponse } from './uws-http.js';
 import { type UserData, UwsSocket } from './uws-socket.js';
 
@@ -39,6 +39,7 @@ class UwsUpgradeRequest implements UpgradeRequest {
 /** Answers at once, as uWS wants; it computes the handshake itself. */
 export function upgrade<T>(
   handlers: SocketHandlers<T>,
+  options: TransportOptions,
   log: Log,
   res: UwsResponse,
   req: UwsRequest,
@@ -50,7 +51,7 @@ export function upgrade<T>(
     writeResponse(res, readHead(res, req), decision.refuse);
     return;
   }
-  const socket = new UwsSocket(decision.data, request.remoteAddress);
+  const socket = new UwsSocket(decision.data, request.remoteAddress, options);
   // No extensions: compression costs several times the CPU of what it saves here.
   res.upgrade<UserData<T>>({ socket }, req.getHeader('sec-websocket-key'), decision.protocol ?? '', '', context);
 }

@@ -33,6 +33,9 @@ class UwsTransport<T> implements Transport {
   readonly #idle: IdleSweep;
   #listening: us_listen_socket | null = null;
   #closed = false;
+  /** Published since the sockets were last looked at. */
+  #unseenBytes = 0;
+  readonly #lookAfterBytes: number;
 
   constructor(
     uws: Uws,
@@ -43,6 +46,7 @@ class UwsTransport<T> implements Transport {
     clock: Clock,
   ) {
     this.#uws = uws;
+    this.#lookAfterBytes = options.maxBufferedBytes / 4;
     this.#idle = new IdleSweep(this.#sockets, options.idleTimeoutMs, clock);
     this.#app = uws.App();
     this.#app.ws<UserData<T>>('/*', behavior(handlers, options, this.#sockets, this.#idle, log));
@@ -65,8 +69,19 @@ class UwsTransport<T> implements Transport {
     return this.#uws.us_socket_local_port(socket);
   }
 
+  /**
+   * uWS's own limit does not keep the promise of a prefix without holes: after it has dropped a frame it may flush its buffer
+   * within the same call, and take the next frame. So it has none, and the sockets are looked at here, each time so much was
+   * published that one of them could have grown by a quarter of what it may hold: nothing is done per delivery.
+   */
   publish(topic: string, frame: Frame): void {
-    if (!this.#closed) this.#app.publish(topic, frame, typeof frame !== 'string', false);
+    if (this.#closed) return;
+    this.#unseenBytes += frame.length;
+    if (this.#unseenBytes > this.#lookAfterBytes) {
+      this.#unseenBytes = 0;
+      for (const socket of this.#sockets) socket.cutIfSlow();
+    }
+    this.#app.publish(topic, frame, typeof frame !== 'string', false);
   }
 
   stopListening(): void {
@@ -92,11 +107,11 @@ function behavior<T>(
 ): WebSocketBehavior<UserData<T>> {
   return {
     maxPayloadLength: Math.max(options.maxInboundBytes, READ_LIMIT_BYTES),
-    maxBackpressure: options.maxBufferedBytes,
-    closeOnBackpressureLimit: 1,
+    // Unlimited, because its limit makes holes; see UwsTransport.publish.
+    maxBackpressure: 0,
     idleTimeout: Math.min(MAX_IDLE_SECONDS, Math.ceil(options.idleTimeoutMs / 1000) + LINGER_SECONDS),
     sendPingsAutomatically: false,
-    upgrade: (res, req, context) => upgrade(handlers, log, res, req, context),
+    upgrade: (res, req, context) => upgrade(handlers, options, log, res, req, context),
     open(ws) {
       const { socket } = ws.getUserData();
       socket.ws = ws;
@@ -110,14 +125,8 @@ function behavior<T>(
       if (message.byteLength > options.maxInboundBytes) socket.close(CLOSE.tooBig.code, CLOSE.tooBig.reason);
       else handlers.message(socket, isBinary ? null : textOf(message));
     },
-    dropped(ws) {
-      ws.getUserData().socket.doomed = true;
-    },
     drain(ws) {
-      const { socket } = ws.getUserData();
-      // Below its limit again it would take what is published next, after the hole.
-      if (socket.doomed) socket.terminate();
-      else handlers.drain(socket);
+      handlers.drain(ws.getUserData().socket);
     },
     ping(ws) {
       ws.getUserData().socket.heard = idle.beat;
@@ -131,9 +140,16 @@ function behavior<T>(
       const { socket } = ws.getUserData();
       socket.ws = null;
       sockets.delete(socket);
-      handlers.close(socket, code);
+      if (socket.cutSlow) setImmediate(() => closedLater(handlers, socket, code));
+      else handlers.close(socket, code);
     },
   };
+}
+
+/** A slow socket is cut from within `publish` or `send`, where the gateway does not expect to be called back. */
+function closedLater<T>(handlers: SocketHandlers<T>, socket: UwsSocket<T>, code: number): void {
+  socket.cutSlow = false;
+  handlers.close(socket, code);
 }
 
 function textOf(bytes: ArrayBuffer): string {
