@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { WireCandle } from '../../src/wire/messages.js';
 import { launchBrowser } from './browser.js';
-import { Server } from './server.js';
+import { restartablePort, Server } from './server.js';
 
 const TRADES = fileURLToPath(new URL('../fixtures/binance-XRPETH-trades.csv.gz', import.meta.url));
 const FEEDS = `demo;replay:${TRADES}?speed=0&symbol=XRPETH`;
@@ -48,7 +48,7 @@ let errors: string[];
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'candlecast-page-'));
-  [browser, server] = await Promise.all([launchBrowser(), Server.start(dataDir, FEEDS)]);
+  [browser, server] = await Promise.all([launchBrowser(), Server.start(dataDir, FEEDS, await restartablePort())]);
   demoSymbol = await replayDone();
 }, 180_000);
 
@@ -193,7 +193,7 @@ describe('the chart page', () => {
   test('finds a symbol by keyboard', async () => {
     await open(`#${demoSymbol}/1m`);
     await page.keyboard.press('/');
-    await page.getByTestId('symbol-search').fill('xrp');
+    await page.getByTestId('symbol-search').fill('xrpeth');
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => candlecast.state().symbol === 'XRPETH' && candlecast.state().market === 'ready');
     expect(await page.title()).toContain('XRPETH');

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -13,8 +14,8 @@ export class Server {
     private readonly child: ChildProcess,
   ) {}
 
-  /** Resolves when the server has printed its address. `port` 0 takes a free one. */
-  static async start(dataDir: string, feeds: string, port = 0): Promise<Server> {
+  /** Resolves when the server has printed its address. */
+  static async start(dataDir: string, feeds: string, port: number): Promise<Server> {
     const env = { ...process.env, PORT: String(port), HOST: '127.0.0.1', DATA_DIR: dataDir, FEEDS: feeds };
     const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const taken = await addressOf(child);
@@ -46,5 +47,21 @@ async function addressOf(child: ChildProcess): Promise<number> {
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}:\n${printed}`)));
+  });
+}
+
+/** A free port below those that the system gives to outgoing connections, so that nobody takes it while the server restarts. */
+export async function restartablePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ host: '127.0.0.1', port, exclusive: true }, () => probe.close(() => resolve(true)));
   });
 }
