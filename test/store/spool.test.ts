@@ -191,7 +191,7 @@ test('a full spool refuses, says how full it is, and takes more after a drain', 
   expect(await pendingOf(spool)).toEqual(minutes(0, kept));
   const batch = await spool.read(spool.acked, kept);
   if (batch !== null) spool.ack(batch, batch.records.length);
-  await expect.poll(() => spool.stats().bytes).toBeLessThan(8192);
+  await expect.poll(() => spool.stats().bytes, { timeout: 20_000 }).toBeLessThan(8192);
   await spool.append([minute(kept)]);
 });
 

@@ -70,7 +70,7 @@ test('connections reset in the middle of batches lose and double nothing', async
 test('a server that crashes and recovers loses and doubles nothing', async () => {
   const { directory, spool } = await backlog(ROWS);
   const writer = await startWriter(server, spool, directory, { batchRecords: 500, random: () => 0 });
-  await expect.poll(() => writer.stats().batches, { interval: 1 }).toBeGreaterThan(2);
+  await expect.poll(() => writer.stats().batches, { interval: 1, timeout: 20_000 }).toBeGreaterThan(2);
   const [pid] = await writerPids();
   // The postmaster answers the death of one backend by ending all of them and replaying the log.
   if (pid !== undefined) process.kill(pid, 'SIGKILL');
@@ -109,7 +109,7 @@ test('a frozen server is waited for, with one line in the log when it goes and o
   for (const pid of frozen) process.kill(pid, 'SIGSTOP');
   const appended = spool.append(minutes(500, 500));
   await appended;
-  await expect.poll(() => writer.stats().failures).toBeGreaterThan(2);
+  await expect.poll(() => writer.stats().failures, { timeout: 20_000 }).toBeGreaterThan(2);
   expect(writer.stats()).toMatchObject({ state: 'away' });
   expect(spool.stats().recordsBehind).toBe(500);
   for (const pid of frozen) process.kill(pid, 'SIGCONT');
@@ -125,7 +125,7 @@ test('where no server listens nothing is lost, and stop does not wait', async ()
   await spool.append(minutes(0, 3));
   const nowhere = { url: `postgres://postgres@${encodeURIComponent(directory)}/postgres` };
   const writer = await startWriter(nowhere, spool, directory, { random: () => 0 });
-  await expect.poll(() => writer.stats().failures).toBeGreaterThan(1);
+  await expect.poll(() => writer.stats().failures, { timeout: 20_000 }).toBeGreaterThan(1);
   await writer.stop();
   expect(spool.stats().recordsBehind).toBe(3);
 });

@@ -181,7 +181,7 @@ describe.each(engines)('writing to %s', (_name, start) => {
     expect(refreshed).toEqual([]);
     await spool.append([minute(5), minute(61)]);
     const drained = writer.drained();
-    await expect.poll(() => writer.stats().state).toBe('away');
+    await expect.poll(() => writer.stats().state, { timeout: 20_000 }).toBe('away');
     expect(spool.stats().recordsBehind).toBe(2);
     fail = false;
     await drained;
