@@ -1,8 +1,8 @@
 import type { Candle, Gap } from '../market/candle.js';
-import { bucketEnd, INTERVAL_MS } from '../market/interval.js';
+import { bucketEnd, INTERVAL_MS, MINUTE_MS } from '../market/interval.js';
 import { type Position, seqMinute } from '../market/position.js';
 import type { Recovery } from '../wire/frames.js';
-import { isContinuous, maxSeq, mergeCandles, mergeGaps } from './merge.js';
+import { isContinuous, mergeCandles, mergeGaps } from './merge.js';
 import type { Published } from './published.js';
 
 /** Closed candles sent where a resume failed and no `snapshot` was asked for: as many of them as are in memory. */
@@ -26,6 +26,8 @@ export interface Stored {
 export interface Rows {
   readonly candles: readonly Candle[];
   readonly gaps: readonly Gap[];
+  /** Everything of the symbol up to this seq was stored when the rows were read. */
+  readonly through: number;
 }
 
 /** What must be read (again: the store was behind) before an answer is possible. */
@@ -46,7 +48,7 @@ export function answer(live: Published, wanted: Wanted, stored: Stored, resumeCa
 function snapshot(live: Published, count: number, stored: Stored, recovered: false | null): Recovery | Need {
   if (count <= live.closed.length || live.whole) return fresh(live, live.latest(count), live.gaps, recovered);
   const rows = stored.older;
-  if (rows === null || !live.joins(maxSeq(rows.candles, 0))) return 'older';
+  if (rows === null || !live.joins(rows.candles, rows.through)) return 'older';
   const candles = [...live.olderOf(rows.candles), ...live.closed];
   const gaps = mergeGaps(rows.gaps, live.gaps);
   if (!isContinuous(live.interval, candles, gaps)) return 'older';
@@ -72,16 +74,18 @@ function resume(
   if (live.covers(seq)) return missed(live, seq, live.closed, live.gaps);
   if (bucketsSince(live, seq) > resumeCandles || stored.missed === 'lost') return 'lost';
   const rows = stored.missed;
-  if (rows === null || !live.joins(maxSeq(rows.gaps, maxSeq(rows.candles, seq)))) return 'missed';
+  if (rows === null || !live.joins(rows.candles, rows.through)) return 'missed';
   return missed(live, seq, mergeCandles(rows.candles, live.closed), mergeGaps(rows.gaps, live.gaps));
 }
 
 function missed(live: Published, seq: number, candles: readonly Candle[], gaps: readonly Gap[]): Recovery {
+  // A bucket cut short by an outage closes with the seq of its last minute, which may be older than the position.
+  const closedThrough = seqMinute(seq) + MINUTE_MS;
   return {
     recovered: true,
-    candles: candles.filter((candle) => candle.seq > seq),
+    candles: candles.filter((candle) => candle.seq > seq || bucketEnd(live.interval, candle.openTime) > closedThrough),
     open: live.open,
-    gaps: gaps.filter((gap) => gap.seq > seq),
+    gaps: gaps.filter((gap) => gap.seq > seq && gap.seq <= live.seq),
   };
 }
 

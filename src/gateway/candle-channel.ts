@@ -204,7 +204,7 @@ export class CandleChannel implements Source {
   async #readForHeal(need: Need, wanted: Wanted, stored: Stored, next: Published, attempt: number): Promise<void> {
     try {
       if (attempt > WINDOW_ATTEMPTS) throw new HistoryUnavailable('the store is behind');
-      await this.stored.read(need, wanted, stored, next);
+      await this.stored.read(need, wanted, stored, next, attempt > 1);
     } catch (error) {
       if (!isHistoryUnavailable(error)) throw error;
       stored.missed = 'lost';

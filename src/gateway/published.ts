@@ -41,7 +41,7 @@ export class Published {
   }
 
   apply(event: MarketEvent): Applied {
-    if (event.kind === 'update') return this.#update(event.candle);
+    if (event.kind === 'update') return event.seq > this.seq ? 'hole' : this.#update(event.candle);
     if (event.seq <= this.seq) return 'stale';
     if (event.prev !== this.seq) return 'hole';
     this.force(event);
@@ -54,7 +54,7 @@ export class Published {
     this.version++;
     this.seq = event.seq;
     if (event.kind === 'gap') this.gaps.push(event.gap);
-    else this.#closed(event.candle);
+    else this.#closed(event.candle.seq < event.seq ? { ...event.candle, seq: event.seq } : event.candle);
   }
 
   /** Exclusive end of the closed candles, epoch ms; null while there is none. */
@@ -74,11 +74,11 @@ export class Published {
   }
 
   /**
-   * Whether stored rows, the newest of which has `storedSeq`, and memory together hold everything published:
-   * neither has the store fallen behind what memory forgot, nor is it ahead of what was published.
+   * Whether rows of a store that holds everything up to `through` and memory together are exactly what was published:
+   * the store has not fallen behind what memory forgot, nor are the rows ahead of what was published.
    */
-  joins(storedSeq: number): boolean {
-    return this.covers(storedSeq) && storedSeq <= this.seq;
+  joins(rows: readonly Candle[], through: number): boolean {
+    return this.covers(through) && rows.every((row) => row.seq <= this.seq);
   }
 
   /** Stored candles that are older than memory. */

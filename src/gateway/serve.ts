@@ -6,7 +6,7 @@ import { pause } from './pause.js';
 import type { Published } from './published.js';
 
 /** How often, and with which pauses, the store is asked again when it has not caught up with what memory forgot. */
-const BEHIND_RETRIES = 4;
+const BEHIND_READS = 5;
 const BEHIND_PAUSE_MS = 500;
 
 /**
@@ -27,8 +27,8 @@ export async function serve(
     const result = answer(live, wanted, stored, channel.deps.resumeCandles);
     if (typeof result !== 'string') return deliver(live, result);
     reads[result]++;
-    if (reads[result] > BEHIND_RETRIES) giveUp(result, stored);
-    else await readAgain(channel, result, wanted, stored, reads[result] > 1);
+    if (reads[result] > BEHIND_READS) giveUp(result, stored);
+    else await read(channel, result, wanted, stored, reads[result]);
   }
 }
 
@@ -39,15 +39,15 @@ async function nextLive(channel: CandleChannel): Promise<Published | null> {
   return channel.live;
 }
 
-async function readAgain(
+async function read(
   channel: CandleChannel,
   need: Need,
   wanted: Wanted,
   stored: Stored,
-  again: boolean,
+  attempt: number,
 ): Promise<void> {
-  if (again) await pause(channel.deps.clock, BEHIND_PAUSE_MS);
-  if (channel.live) await channel.stored.read(need, wanted, stored, channel.live);
+  if (attempt > 2) await pause(channel.deps.clock, BEHIND_PAUSE_MS);
+  if (channel.live) await channel.stored.read(need, wanted, stored, channel.live, attempt > 1);
 }
 
 function giveUp(need: Need, stored: Stored): void {

@@ -1,17 +1,21 @@
-import type { Interval } from '../market/interval.js';
+import type { Candle } from '../market/candle.js';
+import { bucketBack, bucketStart, type Interval } from '../market/interval.js';
 import { LIMITS } from '../wire/messages.js';
 import type { Need, Rows, Stored, Wanted } from './answer.js';
 import type { History } from './history.js';
-import { isContinuous, maxSeq } from './merge.js';
+import { isContinuous, maxSeq, mergeGaps } from './merge.js';
 import { type Published, RING_CANDLES } from './published.js';
 import type { GatewayStats } from './stats.js';
 
 /** The end of year 9999: later than any candle, and any database can write it. */
 const FAR_MS = 253_402_300_799_000;
 
+/** The newest stored seq of a symbol is that of one of its last minutes: corrections reach an hour back. */
+const NEWEST_MINUTES = 64;
+
 /** Reads of one channel from the store: few, and shared by all who need the same. */
 export class StoredReads {
-  #older: { readonly limit: number; readonly rows: Promise<Rows> } | null = null;
+  #older: { readonly limit: number; readonly again: boolean; readonly rows: Promise<Rows> } | null = null;
 
   constructor(
     readonly symbol: string,
@@ -20,17 +24,21 @@ export class StoredReads {
     readonly stats: GatewayStats,
   ) {}
 
-  /** Reads what is needed into `stored`. Rejects with HistoryUnavailable. */
-  async read(need: Need, wanted: Wanted, stored: Stored, live: Published): Promise<void> {
-    if (need === 'older') stored.older = await this.#readOlder(wanted.snapshot ?? 0, live);
-    else if (need === 'missed') stored.missed = await this.#readMissed(wanted.position?.seq ?? 0, live);
+  /**
+   * Reads what is needed into `stored`. Rejects with HistoryUnavailable.
+   * @param again what was read did not suffice: find out how far the store is, not only how far these rows are.
+   */
+  async read(need: Need, wanted: Wanted, stored: Stored, live: Published, again: boolean): Promise<void> {
+    if (need === 'older') stored.older = await this.#readOlder(wanted.snapshot ?? 0, live, again);
+    else if (need === 'missed') stored.missed = await this.#readMissed(wanted.position?.seq ?? 0, live, again);
     else stored.firstEpoch = await this.history.firstEpoch();
   }
 
-  #readOlder(count: number, live: Published): Promise<Rows> {
+  #readOlder(count: number, live: Published, again: boolean): Promise<Rows> {
     const limit = count > RING_CANDLES ? LIMITS.snapshotCandles : RING_CANDLES;
-    if (this.#older && this.#older.limit >= limit) return this.#older.rows;
-    const reading = { limit, rows: this.#loadOlder(limit, live) };
+    const under = this.#older;
+    if (under && under.limit >= limit && under.again === again) return under.rows;
+    const reading = { limit, again, rows: this.#loadOlder(limit, live, again) };
     this.#older = reading;
     const done = (): void => {
       if (this.#older === reading) this.#older = null;
@@ -39,26 +47,46 @@ export class StoredReads {
     return reading.rows;
   }
 
-  async #loadOlder(limit: number, live: Published): Promise<Rows> {
+  async #loadOlder(limit: number, live: Published, again: boolean): Promise<Rows> {
     this.stats.historyReads++;
-    const candles = await this.history.before(this.symbol, this.interval, closedUntil(live), limit);
-    const first = candles[0];
-    const gaps = first ? await this.history.gaps(this.symbol, first.openTime, FAR_MS) : [];
-    if (live.joins(maxSeq(candles, 0)) && joinsGapless(live, { candles, gaps })) live.prepend(candles, gaps, limit);
-    return { candles, gaps };
+    const { symbol, interval, history } = this;
+    const until = closedUntil(live);
+    const from = Math.max(0, bucketBack(interval, bucketStart(interval, until), limit));
+    const known = again ? await this.#storedSeq() : 0;
+    const near = await history.gaps(symbol, from, FAR_MS);
+    const candles = asClosed(await history.before(symbol, interval, until, limit));
+    const first = candles[0]?.openTime ?? from;
+    const gaps = first < from ? mergeGaps(await history.gaps(symbol, first, from), near) : near;
+    const rows = { candles, gaps, through: maxSeq(near, maxSeq(candles, known)) };
+    if (live.joins(candles, rows.through) && joinsGapless(live, rows)) live.prepend(candles, gaps, limit);
+    return rows;
   }
 
-  async #readMissed(seq: number, live: Published): Promise<Rows | 'lost'> {
+  async #readMissed(seq: number, live: Published, again: boolean): Promise<Rows | 'lost'> {
     this.stats.historyReads++;
+    const known = again ? await this.#storedSeq() : seq;
+    const gaps = await this.history.gapsSince(this.symbol, seq);
     const candles = await this.history.since(this.symbol, this.interval, seq, closedUntil(live));
     if (candles === null) return 'lost';
-    return { candles, gaps: await this.history.gapsSince(this.symbol, seq) };
+    return { candles: asClosed(candles), gaps, through: maxSeq(gaps, maxSeq(candles, known)) };
+  }
+
+  /** Up to where the store is complete. Read before the rows that are judged by it. */
+  async #storedSeq(): Promise<number> {
+    const minutes = await this.history.before(this.symbol, '1m', FAR_MS, NEWEST_MINUTES);
+    const gaps = await this.history.gaps(this.symbol, minutes[0]?.openTime ?? 0, FAR_MS);
+    return maxSeq(gaps, maxSeq(minutes, 0));
   }
 }
 
 /** Buckets from here on are open: the store may hold a part of them. */
 function closedUntil(live: Published): number {
   return live.closedUntil() ?? live.open?.openTime ?? FAR_MS;
+}
+
+/** All that was asked for has closed, also where the store does not know it yet: a gap or a flat tail may have closed it. */
+function asClosed(candles: readonly Candle[]): readonly Candle[] {
+  return candles.map((candle) => (candle.closed ? candle : { ...candle, closed: true }));
 }
 
 function joinsGapless(live: Published, rows: Rows): boolean {

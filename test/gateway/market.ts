@@ -34,11 +34,12 @@ export class TestMarket {
   close(): MarketEvent[] {
     const openTime = this.now;
     this.now += MINUTE_MS;
-    this.seq = nextSeq(this.seq, openTime);
+    this.#takeSeq();
     this.minutes.set(openTime, this.#minute(openTime, 0, this.seq));
     this.#openTrades = 0;
     const events = [this.#closed('1m', openTime)];
-    if (this.now === bucketEnd('5m', openTime)) events.push(this.#closed('5m', bucketStart('5m', openTime)));
+    const bucket = bucketStart('5m', openTime);
+    if (this.now === bucketEnd('5m', bucket)) events.push(this.#closed('5m', bucket));
     return events;
   }
 
@@ -59,19 +60,23 @@ export class TestMarket {
     return events;
   }
 
-  /** The feed is away for `count` minutes, starting with the open one. */
+  /** The feed is away for `count` minutes, starting with the open one: a 5m bucket that ends meanwhile closes first. */
   gap(count: number): MarketEvent[] {
     const from = this.now;
     this.now += count * MINUTE_MS;
     this.#openTrades = 0;
-    this.seq = nextSeq(this.seq, this.now - MINUTE_MS);
+    const bucket = bucketStart('5m', from);
+    const isCut = bucketEnd('5m', bucket) <= this.now && this.#minutesOf('5m', bucket).length > 0;
+    const events = isCut ? [this.#closed('5m', bucket)] : [];
+    this.#takeSeq();
     const gap: Gap = { symbol: this.symbol, from, to: this.now, reason: 'disconnected', seq: this.seq };
     this.gaps.push(gap);
-    return (['1m', '5m'] as const).map((interval) => {
+    for (const interval of ['1m', '5m'] as const) {
       const prev = this.lastDurable[interval] ?? 0;
       this.lastDurable[interval] = this.seq;
-      return { kind: 'gap', symbol: this.symbol, interval, seq: this.seq, prev, gap };
-    });
+      events.push({ kind: 'gap', symbol: this.symbol, interval, seq: this.seq, prev, gap });
+    }
+    return events;
   }
 
   /** A trade in the open minute. */
@@ -153,22 +158,27 @@ export class TestMarket {
     return this.candles(interval).filter((candle) => candle.seq <= (this.storedSeq ?? this.seq));
   }
 
-  #closed(interval: Interval, openTime: number): MarketEvent {
+  #takeSeq(): number {
+    this.seq = nextSeq(this.seq, this.now - MINUTE_MS);
+    return this.seq;
+  }
+
+  #minutesOf(interval: Interval, openTime: number): Candle[] {
     const minutes: Candle[] = [];
     for (let t = openTime; t < bucketEnd(interval, openTime); t += MINUTE_MS) {
       const minute = this.minutes.get(t);
       if (minute) minutes.push(minute);
     }
+    return minutes;
+  }
+
+  /** As the engine: a bucket that an outage cut short may be older than its channel and gets a place after what was sent. */
+  #closed(interval: Interval, openTime: number): MarketEvent {
     const prev = this.lastDurable[interval] ?? 0;
-    this.lastDurable[interval] = this.seq;
-    return {
-      kind: 'closed',
-      symbol: this.symbol,
-      interval,
-      seq: this.seq,
-      prev,
-      candle: fold(interval, openTime, minutes),
-    };
+    const candle = fold(interval, openTime, this.#minutesOf(interval, openTime));
+    const seq = candle.seq > prev ? candle.seq : this.#takeSeq();
+    this.lastDurable[interval] = seq;
+    return { kind: 'closed', symbol: this.symbol, interval, seq, prev, candle };
   }
 
   #minute(openTime: number, revision: number, seq: number): Candle {

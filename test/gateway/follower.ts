@@ -1,0 +1,107 @@
+import { expect } from 'vitest';
+import type { Interval } from '../../src/market/interval.js';
+import { type ServerMessage, toWireCandle, type WireCandle } from '../../src/wire/messages.js';
+import type { TestMarket } from './market.js';
+
+/**
+ * Reads the messages of one channel as a strict client does: nothing missing, doubled or out of order, or it throws.
+ * What it holds in the end is compared with the market's truth.
+ */
+export class Follower {
+  readonly closed = new Map<number, WireCandle>();
+  readonly gaps: number[] = [];
+  open: WireCandle | null = null;
+  seq = -1;
+  epoch = -1;
+  started = false;
+  resyncs = 0;
+
+  constructor(readonly channel: string) {}
+
+  read(messages: readonly ServerMessage[]): this {
+    for (const message of messages) if ('channel' in message && message.channel === this.channel) this.#take(message);
+    return this;
+  }
+
+  /** Everything from its first candle on is what the market says, and it stands where the market stands. */
+  expectTruth(market: TestMarket, interval: Interval): void {
+    const first = Math.min(...this.closed.keys());
+    const truth = market.candles(interval).filter((candle) => candle.openTime >= first);
+    const held = [...this.closed.values()].sort((a, b) => a.t - b.t);
+    expect(held).toEqual(this.closed.size === 0 ? [] : truth.map(toWireCandle));
+    expect(this.seq).toBe(market.lastDurable[interval]);
+  }
+
+  #take(message: ServerMessage): void {
+    if (message.type === 'subscribed') this.#start(message);
+    else if (message.type === 'resync') this.#resync(message);
+    else if (message.type === 'gap') {
+      this.#advance(message);
+      this.gaps.push(message.from);
+    } else if (message.type === 'candle') this.#candle(message);
+    else if (message.type === 'heartbeat') expect(message.seq).toBe(this.seq);
+  }
+
+  #start(message: Extract<ServerMessage, { type: 'subscribed' }>): void {
+    if (message.recovered !== true) {
+      this.closed.clear();
+      this.gaps.length = 0;
+    }
+    this.started = true;
+    this.#list(message.candles, message.gaps);
+    this.epoch = message.epoch;
+    this.seq = message.seq;
+  }
+
+  #resync(message: Extract<ServerMessage, { type: 'resync' }>): void {
+    this.resyncs++;
+    expect(this.started).toBe(true);
+    expect(message.seq).toBeGreaterThanOrEqual(this.seq);
+    if (!message.recovered) this.closed.clear();
+    this.#list(message.candles, message.gaps);
+    this.epoch = message.epoch;
+    this.seq = message.seq;
+  }
+
+  #list(candles: readonly WireCandle[], gaps: readonly { from: number }[]): void {
+    this.open = null;
+    let last = Number.NEGATIVE_INFINITY;
+    for (const candle of candles) {
+      expect(candle.t).toBeGreaterThan(last);
+      last = candle.t;
+      if (candle.x) this.#close(candle);
+      else this.open = candle;
+    }
+    for (const gap of gaps) {
+      expect(this.gaps).not.toContain(gap.from);
+      this.gaps.push(gap.from);
+    }
+  }
+
+  #candle(message: Extract<ServerMessage, { type: 'candle' }>): void {
+    if (message.prev !== undefined) {
+      this.#advance({ seq: message.seq, prev: message.prev });
+      expect(message.candle.x).toBe(true);
+      this.#close(message.candle);
+      return;
+    }
+    expect(message.seq).toBe(this.seq);
+    expect(message.candle.x).toBe(false);
+    expect(this.closed.has(message.candle.t)).toBe(false);
+    this.open = message.candle;
+  }
+
+  #advance({ seq, prev }: { seq: number; prev: number }): void {
+    expect(this.started).toBe(true);
+    expect(prev).toBe(this.seq);
+    expect(seq).toBeGreaterThan(this.seq);
+    this.seq = seq;
+  }
+
+  /** A candle comes once, again only with a higher revision. */
+  #close(candle: WireCandle): void {
+    const held = this.closed.get(candle.t);
+    if (held) expect(candle.r).toBeGreaterThan(held.r);
+    this.closed.set(candle.t, candle);
+  }
+}
