@@ -26,7 +26,10 @@ describe.each(TRANSPORTS)('snapshot, then live, on %s', (transport) => {
     harness = null;
   });
 
-  test.prop([script, fc.integer({ min: 0, max: 700 }), fc.integer({ min: 2, max: 150 })], { numRuns: 25, endOnFailure: true })(
+  test.prop([script, fc.integer({ min: 0, max: 700 }), fc.integer({ min: 2, max: 150 })], {
+    numRuns: 25,
+    endOnFailure: true,
+  })(
     'has no gap, no overlap and no reordering, whatever is published while it loads',
     async (steps, past, windowCandles) => {
       let turn = 0;
