@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,7 @@ import { UserError } from '../../src/kit/errors.js';
 import { silentLog } from '../../src/kit/log.js';
 import { serveDatabase } from '../../src/store/embedded/serve-command.js';
 import { type EmbeddedDatabase, postgresOptions, startEmbeddedDatabase } from '../../src/store/embedded/start.js';
+import { testDataDir } from '../support/database.js';
 
 const SERVER = fileURLToPath(new URL('../support/database-server.ts', import.meta.url));
 
@@ -18,7 +18,7 @@ let dataDir: string;
 const cleanups: (() => Promise<unknown>)[] = [];
 
 beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'candlecast-test-'));
+  dataDir = await testDataDir();
 });
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -49,6 +49,7 @@ async function startServer(): Promise<{ server: ChildProcess; url: string; pid: 
 
 describe('an embedded database', () => {
   it('keeps its rows over a stop, in a private socket directory that goes with it', async () => {
+    await rm(join(dataDir, 'timescale'), { recursive: true });
     const told: string[] = [];
     const first = await start((text) => told.push(text));
     const directory = postgresOptions(first.url).host ?? '';

@@ -35,13 +35,19 @@ const TEMPLATES = join(ROOT, 'node_modules', '.cache', 'candlecast');
 
 /** An embedded TimescaleDB on a fresh directory, migrated. Start it once per test file (about 1.5 s). */
 export async function testDatabase(): Promise<TestDatabase> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'candlecast-test-'));
-  await cp(await template(), dataDir, { recursive: true });
+  const dataDir = await testDataDir();
   const database = await startEmbeddedDatabase({ dataDir, log: silentLog });
   return client(database.url, dataDir, async () => {
     await database.stop();
     await rm(dataDir, { recursive: true, force: true });
   });
+}
+
+/** A fresh DATA_DIR with a migrated embedded database in it, not started. The caller removes it. */
+export async function testDataDir(): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'candlecast-test-'));
+  await cp(await template(), dataDir, { recursive: true });
+  return dataDir;
 }
 
 /** A data directory with a migrated database, made when it is missing. */
