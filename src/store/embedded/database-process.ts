@@ -12,7 +12,7 @@ import type { Log } from '../../kit/log.js';
 import { databasePath, makeDataDir, prepareDatabaseDirectory } from './database-directory.js';
 import { type Engine, openEngine } from './engine.js';
 import { Front } from './front.js';
-import { type Order, type Report, SOCKET_NAME } from './ipc.js';
+import { type Order, type Report, SOCKET_DIRECTORY_PREFIX, SOCKET_NAME } from './ipc.js';
 import { type Lock, takeLock } from './lock.js';
 
 const EXIT_FAILED = 1;
@@ -38,7 +38,9 @@ function report(message: Report): void {
 
 async function open(dataDir: string): Promise<void> {
   await makeDataDir(dataDir);
-  lock = await takeLock(`${databasePath(dataDir)}.lock`, systemClock, (text) => report({ type: 'progress', text }));
+  directory = await mkdtemp(join(tmpdir(), SOCKET_DIRECTORY_PREFIX));
+  const onProgress = (text: string) => report({ type: 'progress', text });
+  lock = await takeLock(`${databasePath(dataDir)}.lock`, directory, systemClock, onProgress);
   const database = await prepareDatabaseDirectory(dataDir);
   report({
     type: 'progress',
@@ -47,7 +49,6 @@ async function open(dataDir: string): Promise<void> {
   engine = await openEngine(database.path);
   if (database.fresh) engine.rows('CHECKPOINT');
   await database.filled();
-  directory = await mkdtemp(join(tmpdir(), 'candlecast-'));
   front = new Front(engine, systemClock, log, died);
   await front.listen(join(directory, SOCKET_NAME));
   report({ type: 'ready', directory });

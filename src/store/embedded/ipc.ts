@@ -25,3 +25,5 @@ export type Report =
   | { readonly type: 'failed'; readonly message: string; readonly forUser: boolean };
 
 export const SOCKET_NAME = '.s.PGSQL.5432';
+/** Of the directory in the system's temporary directory that holds the socket. */
+export const SOCKET_DIRECTORY_PREFIX = 'candlecast-db-';

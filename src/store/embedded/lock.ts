@@ -1,7 +1,9 @@
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
+import { basename, dirname } from 'node:path';
 import type { Clock } from '../../kit/clock.js';
 import { UserError } from '../../kit/errors.js';
+import { SOCKET_DIRECTORY_PREFIX } from './ipc.js';
 
 /** Who holds a data directory. `started` tells a process from a later one with the same pid; null where it cannot be read. */
 interface Holder {
@@ -11,6 +13,8 @@ interface Holder {
   /** The server that started it. */
   readonly parentPid: number;
   readonly parentStarted: string | null;
+  /** Where it listens; removed for it when it was killed. */
+  readonly socketDirectory: string;
 }
 
 export interface Lock {
@@ -28,13 +32,19 @@ const FOREIGN_SILENT_MS = 20_000;
  * Takes the lock file at `path` for this process, waiting for a holder that is about to go.
  * @throws UserError naming the holder when the directory is in use.
  */
-export async function takeLock(path: string, clock: Clock, onProgress: (text: string) => void): Promise<Lock> {
+export async function takeLock(
+  path: string,
+  socketDirectory: string,
+  clock: Clock,
+  onProgress: (text: string) => void,
+): Promise<Lock> {
   const own: Holder = {
     host: hostname(),
     pid: process.pid,
     started: await startTime(process.pid),
     parentPid: process.ppid,
     parentStarted: await startTime(process.ppid),
+    socketDirectory,
   };
   const deadline = clock.now() + ORPHAN_MAX_MS;
   while (!(await create(path, own))) {
@@ -42,7 +52,7 @@ export async function takeLock(path: string, clock: Clock, onProgress: (text: st
     if (text === null) continue;
     const holder = parse(text);
     const state = holder === null ? 'gone' : await look(holder, path, clock);
-    if (state === 'gone') await removeStale(path, text);
+    if (state === 'gone') await removeStale(path, text, holder);
     else if (holder !== null) await waitOrRefuse(path, holder, state, clock, deadline, onProgress);
   }
   return keep(path, JSON.stringify(own), clock);
@@ -104,16 +114,23 @@ async function create(path: string, own: Holder): Promise<boolean> {
 }
 
 /** Removes the lock if it still says `text`: another process may have removed and taken it meanwhile. */
-async function removeStale(path: string, text: string): Promise<void> {
+async function removeStale(path: string, text: string, holder: Holder | null): Promise<void> {
   const aside = `${path}.stale.${process.pid}`;
   try {
     await rename(path, aside);
     if ((await readFile(aside, 'utf8')) !== text) await link(aside, path);
+    else if (holder !== null && isSocketDirectory(holder.socketDirectory))
+      await rm(holder.socketDirectory, { recursive: true, force: true });
   } catch (error) {
     if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EEXIST') throw error;
   } finally {
     await rm(aside, { force: true });
   }
+}
+
+/** The file may have been written by anybody: only what looks like ours is removed. */
+function isSocketDirectory(path: unknown): boolean {
+  return typeof path === 'string' && dirname(path) === tmpdir() && basename(path).startsWith(SOCKET_DIRECTORY_PREFIX);
 }
 
 async function look(holder: Holder, path: string, clock: Clock): Promise<'busy' | 'orphan' | 'gone'> {
