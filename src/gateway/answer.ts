@@ -1,5 +1,5 @@
 import type { Candle, Gap } from '../market/candle.js';
-import { bucketEnd, INTERVAL_MS, MINUTE_MS } from '../market/interval.js';
+import { bucketEnd, MINUTE_MS } from '../market/interval.js';
 import { type Position, seqMinute } from '../market/position.js';
 import type { Recovery } from '../wire/frames.js';
 import { isContinuous, mergeCandles, mergeGaps } from './merge.js';
@@ -7,7 +7,6 @@ import type { Published } from './published.js';
 
 /** Closed candles sent where a resume failed and no `snapshot` was asked for: as many of them as are in memory. */
 export const FRESH_SNAPSHOT = 100;
-const MONTH_MS = 31 * 86_400_000;
 
 /** What a subscriber wants first. `snapshot` null: it did not say. */
 export interface Wanted {
@@ -72,9 +71,10 @@ function resume(
     if (epoch < stored.firstEpoch) return 'lost';
   }
   if (live.covers(seq)) return missed(live, seq, live.closed, live.gaps);
-  if (bucketsSince(live, seq) > resumeCandles || stored.missed === 'lost') return 'lost';
   const rows = stored.missed;
+  if (rows === 'lost') return 'lost';
   if (rows === null || !live.joins(rows.candles, rows.through)) return 'missed';
+  if (rows.candles.length > resumeCandles) return 'lost';
   return missed(live, seq, mergeCandles(rows.candles, live.closed), mergeGaps(rows.gaps, live.gaps));
 }
 
@@ -87,9 +87,4 @@ function missed(live: Published, seq: number, candles: readonly Candle[], gaps: 
     open: live.open,
     gaps: gaps.filter((gap) => gap.seq > seq && gap.seq <= live.seq),
   };
-}
-
-function bucketsSince(live: Published, seq: number): number {
-  const until = live.closedUntil() ?? bucketEnd(live.interval, seqMinute(live.seq));
-  return (until - seqMinute(seq)) / (INTERVAL_MS[live.interval] ?? MONTH_MS);
 }

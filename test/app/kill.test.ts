@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { afterAll, expect, it } from 'vitest';
+import { postgresOptions } from '../../src/store/embedded/start.js';
+import { ClosedRecorder } from '../support/closed-recorder.js';
+import { asKline, exchangeKlines, type Kline, TRADES_FILE } from '../support/oracle.js';
+import { DatabaseServer, type Environment, Server } from '../support/server.js';
+
+const klines = exchangeKlines();
+const directories: string[] = [];
+
+afterAll(async () => {
+  for (const directory of directories) await rm(directory, { recursive: true, force: true });
+});
+
+async function temporary(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'candlecast-kill-'));
+  directories.push(directory);
+  return directory;
+}
+
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/**
+ * Lives and kills of one node over one replay. A life ends after a random number of candles that a client saw close,
+ * which is a random point between them for the disk and the database. The client resumes in each life.
+ */
+async function lives(kills: number, env: Environment, seed: number): Promise<ClosedRecorder> {
+  const random = generator(seed);
+  const recorder = new ClosedRecorder('candles:XRPETH:1m:closed');
+  for (let killed = 0; killed < kills; killed++) {
+    const server = await Server.start(env);
+    await recorder.connect(server.port);
+    const target = recorder.candles.length + Math.floor((random() * 1.6 * klines.length) / kills);
+    await recorder.reach(Math.min(target, klines.length));
+    await new Promise((resolve) => setTimeout(resolve, random() * 20));
+    await server.stop('SIGKILL');
+    recorder.disconnect();
+  }
+  const server = await Server.start(env);
+  await recorder.connect(server.port);
+  await recorder.reach(klines.length);
+  await server.stop();
+  return recorder;
+}
+
+async function table(url: string): Promise<Kline[]> {
+  const sql = postgres(url, { ...postgresOptions(url), max: 1 });
+  const rows = await sql`SELECT extract(epoch FROM timestamp) * 1000 AS t, open, high, low, close, volume
+    FROM ohlcv WHERE symbol = 'XRPETH' ORDER BY timestamp`;
+  await sql.end();
+  return rows.map((row) => [Number(row.t), row.open, row.high, row.low, row.close, row.volume]);
+}
+
+it('kill -9 at 45 points of a replay: the client and the table still equal the exchange', { timeout: 300_000 }, async () => {
+  const directory = await temporary();
+  const database = await DatabaseServer.start(join(directory, 'db'));
+  const env = {
+    DATA_DIR: join(directory, 'node'),
+    DATABASE_URL: database.url,
+    FEEDS: `replay:${TRADES_FILE}?speed=12000&symbol=XRPETH`,
+  };
+  const recorder = await lives(45, env, 20191011);
+  expect(recorder.faults).toEqual([]);
+  expect(recorder.candles.map(asKline)).toEqual(klines);
+  expect(await table(database.url)).toEqual(klines);
+  await database.stop();
+});
+
+it('kill -9 of the node with its embedded database inside, 5 times: the same', { timeout: 300_000 }, async () => {
+  const directory = await temporary();
+  const env = { DATA_DIR: directory, FEEDS: `replay:${TRADES_FILE}?speed=30000&symbol=XRPETH` };
+  const recorder = await lives(5, env, 20191012);
+  expect(recorder.faults).toEqual([]);
+  expect(recorder.candles.map(asKline)).toEqual(klines);
+  const database = await DatabaseServer.start(directory);
+  expect(await table(database.url)).toEqual(klines);
+  await database.stop();
+});

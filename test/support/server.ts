@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+export type Environment = Readonly<Record<string, string>>;
+
+/** The built program as a user runs it. */
+export class Program {
+  output = '';
+  readonly child: ChildProcess;
+  readonly #exited: Promise<number | null>;
+  #listeners: (() => void)[] = [];
+
+  constructor(args: readonly string[], env: Environment) {
+    const inherited = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...inherited, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        this.output += chunk.toString();
+        this.#wake();
+      });
+    }
+    this.#exited = once(this.child, 'close').then(([code]) => {
+      this.#wake();
+      return code as number | null;
+    });
+  }
+
+  #wake(): void {
+    for (const listener of this.#listeners.splice(0)) listener();
+  }
+
+  /** The first match in what it prints. Rejects when it ends before. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.output);
+      if (match !== null) return match;
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(`the program ended with ${this.child.exitCode ?? this.child.signalCode}:\n${this.output}`);
+      }
+      await new Promise<void>((resolve) => this.#listeners.push(resolve));
+    }
+  }
+
+  exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  /** @returns the exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.child.kill(signal);
+    return this.#exited;
+  }
+}
+
+/** A running server. */
+export class Server extends Program {
+  port = 0;
+
+  /** Resolves when it is ready. PORT 0 (the default) takes a free one. */
+  static async start(env: Environment): Promise<Server> {
+    const server = new Server(['start'], { PORT: '0', HOST: '127.0.0.1', ...env });
+    server.port = Number((await server.printed(/ready: http:\/\/[^:]+:(\d+)\//))[1]);
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async json<T>(path: string): Promise<T> {
+    const response = await fetch(`${this.url}${path}`);
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+}
+
+/** `candlecast db`: the embedded database in a process of its own. */
+export class DatabaseServer extends Program {
+  url = '';
+
+  static async start(dataDir: string): Promise<DatabaseServer> {
+    const server = new DatabaseServer(['db'], { DATA_DIR: dataDir });
+    server.url = (await server.printed(/DATABASE_URL=(\S+)\n/))[1] ?? '';
+    return server;
+  }
+}
