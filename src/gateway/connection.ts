@@ -46,6 +46,8 @@ export class Connection {
   lagAt = -1;
   lastLagAt = 0;
   lags = 0;
+  /** A close was sent: nothing it sends counts any more. */
+  closing = false;
 
   constructor(
     readonly encoding: Encoding,

@@ -36,6 +36,14 @@ export function replyError(connection: Connection, details: ErrorDetails, stats:
   reply(connection, { type: 'error', ...withId(id), ...(channel === undefined ? {} : { channel }), code, message });
 }
 
+/** Sends the close; what was sent before it reaches the client first. */
+export function end(connection: Connection, close: { code: number; reason: string }, stats: GatewayStats): void {
+  if (connection.closing || connection.socket === null) return;
+  connection.closing = true;
+  stats.closed(close.code);
+  connection.socket.close(close.code, close.reason);
+}
+
 /** `id` only where the client gave one. */
 export function withId(id: MessageId | undefined): { id?: MessageId } {
   return id === undefined ? {} : { id };

@@ -5,7 +5,7 @@ import { CLOSE } from '../wire/codes.js';
 import { type HttpHandler, problem } from '../wire/http.js';
 import { LIMITS } from '../wire/messages.js';
 import { type ClientSocket, Connection } from './connection.js';
-import { type Context, reply } from './context.js';
+import { type Context, end, reply } from './context.js';
 import type { History } from './history.js';
 import { Hub } from './hub.js';
 import { cancel, quit } from './jobs.js';
@@ -100,16 +100,15 @@ export class Gateway {
     this.#draining = true;
     this.transport.stopListening();
     const { clock } = this.#options;
-    const end = clock.now() + deadlineMs;
+    const deadline = clock.now() + deadlineMs;
     const left = this.#shuffled();
     const slices = Math.max(1, Math.floor((deadlineMs * 0.8) / DRAIN_PAUSE_MS));
     const size = Math.max(DRAIN_SLICE, Math.ceil(left.length / slices));
     for (let i = 0; i < left.length; i += size) {
-      for (const connection of left.slice(i, i + size))
-        connection.socket?.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
+      for (const connection of left.slice(i, i + size)) end(connection, CLOSE.goingAway, this.stats);
       if (i + size < left.length) await pause(clock, DRAIN_PAUSE_MS);
     }
-    while (this.#connections.size > 0 && clock.now() < end) await pause(clock, DRAIN_PAUSE_MS);
+    while (this.#connections.size > 0 && clock.now() < deadline) await pause(clock, DRAIN_PAUSE_MS);
   }
 
   /** Cuts what is left and stops. */
@@ -203,7 +202,7 @@ export class Gateway {
     if (!this.#connections.delete(connection)) return;
     this.#countAddress(socket.remoteAddress, -1);
     this.stats.connections--;
-    this.stats.closed(code);
+    if (!connection.closing) this.stats.closed(code);
     if (connection.lagging) this.stats.lagging--;
     connection.socket = null;
     for (const topic of [...connection.live]) quit(connection, topic, this.#context);

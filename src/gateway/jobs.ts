@@ -2,7 +2,7 @@ import { CLOSE, type ErrorCode } from '../wire/codes.js';
 import { type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
 import { type CandleChannel, UnknownSymbol } from './candle-channel.js';
 import type { AnyTopic, Connection, Job } from './connection.js';
-import { type Context, reply, replyError, withId } from './context.js';
+import { type Context, end, reply, replyError, withId } from './context.js';
 import { isHistoryUnavailable } from './history.js';
 import { breathe } from './pause.js';
 import type { Published } from './published.js';
@@ -39,7 +39,9 @@ async function run(connection: Connection, context: Context): Promise<void> {
 }
 
 function mustWait(connection: Connection, context: Context): boolean {
-  return connection.lagging || (connection.socket?.bufferedBytes() ?? 0) > context.limits.replyBytes;
+  return (
+    connection.closing || connection.lagging || (connection.socket?.bufferedBytes() ?? 0) > context.limits.replyBytes
+  );
 }
 
 function stirred(connection: Connection): Promise<void> {
@@ -55,7 +57,7 @@ async function runJob(connection: Connection, job: Job, context: Context): Promi
     if (job.topic.source instanceof StatusChannel) sendStatus(connection, job, job.topic.source, context);
     else
       await serve(job.topic.source, job, (live, recovery) => {
-        if (job.cancelled || connection.lagging) return;
+        if (job.cancelled || connection.lagging || connection.closing) return;
         sent = recovery.candles.length;
         sendCandles(connection, job, live, recovery, context);
       });
@@ -140,7 +142,7 @@ function fail(connection: Connection, job: Job, error: unknown, context: Context
   const { code, message } = explain(error);
   const { symbol, interval } = job.topic.source as CandleChannel;
   if (code === 'internal') context.log.error({ error, symbol, interval }, 'a subscription failed');
-  if (job.kind === 'resync') connection.socket?.close(CLOSE.slowConsumer.code, CLOSE.slowConsumer.reason);
+  if (job.kind === 'resync') end(connection, CLOSE.slowConsumer, context.stats);
   else replyError(connection, { code, message, id: job.id, channel: job.topic.channel }, context.stats);
 }
 

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { CLOSE } from '../wire/codes.js';
 import { type ClientMessage, clientMessage, LIMITS, type MessageId } from '../wire/messages.js';
 import type { Connection } from './connection.js';
-import { type Context, type ErrorDetails, replyError } from './context.js';
+import { type Context, type ErrorDetails, end, replyError } from './context.js';
 import { list } from './verbs/list.js';
 import { ping } from './verbs/ping.js';
 import { subscribe } from './verbs/subscribe.js';
@@ -12,7 +12,7 @@ const OPS: ReadonlySet<unknown> = new Set<ClientMessage['op']>(['subscribe', 'un
 
 /** One inbound frame; `text` is null where it was binary. */
 export function receive(connection: Connection, text: string | null, context: Context): void {
-  if (!admit(connection, context)) return;
+  if (connection.closing || !admit(connection, context)) return;
   const message = parse(text);
   if ('code' in message) invalid(connection, message, context);
   else dispatch(connection, message, context);
@@ -52,16 +52,14 @@ function admit(connection: Connection, { limits, stats, uptimeMs }: Context): bo
   connection.refused++;
   const message = `over ${limits.messagesPerSecond} messages a second (${limits.messageBurst} at once): dropped until you slow down`;
   if (connection.refused === 1) replyError(connection, { code: 'rate_limited', message }, stats);
-  if (connection.refused > limits.messageBurst)
-    connection.socket?.close(CLOSE.rateLimited.code, CLOSE.rateLimited.reason);
+  if (connection.refused > limits.messageBurst) end(connection, CLOSE.rateLimited, stats);
   return false;
 }
 
 function invalid(connection: Connection, error: ErrorDetails, context: Context): void {
   connection.invalid++;
   replyError(connection, error, context.stats);
-  if (connection.invalid > context.limits.invalidInARow)
-    connection.socket?.close(CLOSE.protocolError.code, CLOSE.protocolError.reason);
+  if (connection.invalid > context.limits.invalidInARow) end(connection, CLOSE.protocolError, context.stats);
 }
 
 function parse(text: string | null): ClientMessage | ErrorDetails {

@@ -1,7 +1,7 @@
 import { CLOSE } from '../wire/codes.js';
 import { CandleChannel } from './candle-channel.js';
 import type { AnyTopic, Connection, Job } from './connection.js';
-import type { Context } from './context.js';
+import { type Context, end } from './context.js';
 import { leave, runJobs } from './jobs.js';
 
 /** Lags further apart than this are not counted together. */
@@ -15,8 +15,9 @@ export function lookAt(connection: Connection, context: Context): void {
   const { limits } = context;
   const now = context.uptimeMs();
   connection.stir();
+  if (connection.closing) return;
   if (connection.lagging) {
-    if (now - connection.lagAt > limits.lagTimeoutMs) closeSlow(connection);
+    if (now - connection.lagAt > limits.lagTimeoutMs) end(connection, CLOSE.slowConsumer, context.stats);
     return;
   }
   const overdue = connection.pingAt >= 0 && now - connection.pingAt > limits.pongTimeoutMs;
@@ -26,7 +27,7 @@ export function lookAt(connection: Connection, context: Context): void {
 
 /** The client has read everything up to its last ping. */
 export function answered(connection: Connection, payload: string, context: Context): void {
-  if (payload !== String(connection.pingNumber)) return;
+  if (connection.closing || payload !== String(connection.pingNumber)) return;
   connection.pingAt = -1;
   if (!connection.lagging) return;
   connection.lagAt = -1;
@@ -62,15 +63,11 @@ function lag(connection: Connection, context: Context): void {
   const topics = [...connection.live];
   connection.jobs = [...topics.map(resyncJob), ...connection.jobs];
   for (const topic of topics) leave(connection, topic, context);
-  if (connection.lags > context.limits.lagsInARow) closeSlow(connection);
+  if (connection.lags > context.limits.lagsInARow) end(connection, CLOSE.slowConsumer, context.stats);
 }
 
 function resyncJob(topic: AnyTopic): Job {
   const at = topic.source instanceof CandleChannel ? topic.source.position : null;
   const position = at && { epoch: at.epoch, seq: at.seq };
   return { topic, kind: 'resync', id: undefined, snapshot: null, position, cancelled: false };
-}
-
-function closeSlow(connection: Connection): void {
-  connection.socket?.close(CLOSE.slowConsumer.code, CLOSE.slowConsumer.reason);
 }
