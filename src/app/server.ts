@@ -66,7 +66,8 @@ export async function startServer(around: Surroundings): Promise<RunningServer> 
   const { config, clock, log, progress, lifecycle } = around;
   const createTransport = await chooseTransport(config.transport, log, clock);
   await requireFreePort(config.host, config.port);
-  const lock = await takeLock(join(config.dataDir, 'server.lock'), clock, (text) => log.info({}, text));
+  // The server has no socket directory of its own that a later start would have to remove.
+  const lock = await takeLock(join(config.dataDir, 'server.lock'), '', clock, (text) => log.info({}, text));
   await lifecycle.start(service('data directory', undefined, () => lock.release()));
 
   const database = await openDatabase({ url: config.timescaleUrl, dataDir: config.dataDir, clock, log, progress });
