@@ -30,6 +30,7 @@ class Client {
   #header = Buffer.alloc(10);
   #headerBytes = 0;
   #need = -1;
+  #control: Buffer | null = null;
   readonly #ready: () => void;
   #repliesLeft: number;
   readonly #tcp: Socket;
@@ -105,15 +106,24 @@ class Client {
         this.#need = this.#payloadLength();
         if (this.#need < 0) continue;
         this.#headerBytes = 0;
+        if ((this.#header[0] ?? 0) & 8) this.#control = Buffer.alloc(0);
       }
       const taken = Math.min(this.#need, end - i);
+      if (this.#control !== null) this.#control = Buffer.concat([this.#control, buffer.subarray(i, i + taken)]);
       this.#need -= taken;
       i += taken;
       if (this.#need > 0) break;
       this.#need = -1;
-      frames++;
+      if (this.#control === null) frames++;
+      else this.#answer(this.#control);
     }
     return frames;
+  }
+
+  /** Pings are answered as every client does; control frames do not count. */
+  #answer(payload: Buffer): void {
+    this.#control = null;
+    if (((this.#header[0] ?? 0) & 15) === 9) this.#tcp.write(masked(0x8a, payload));
   }
 
   /** −1 until the header is whole. */
@@ -128,10 +138,13 @@ class Client {
 
 /** A client frame; the mask is zero, which the protocol allows. */
 function maskedText(text: string): Buffer {
-  const payload = Buffer.from(text);
+  return masked(0x81, Buffer.from(text));
+}
+
+function masked(first: number, payload: Buffer): Buffer {
   const short = payload.length < 126;
   const header = Buffer.alloc(short ? 6 : 8);
-  header[0] = 0x81;
+  header[0] = first;
   header[1] = 0x80 | (short ? payload.length : 126);
   if (!short) header.writeUInt16BE(payload.length, 2);
   return Buffer.concat([header, payload]);

@@ -16,11 +16,11 @@ export const DIALECTS: Readonly<Record<string, (channels: readonly number[]) => 
     send: ['', '40', `42${JSON.stringify(['sub', channels.map(String)])}`],
     replies: 3,
   }),
-  // Channel n is the one-minute candle of symbol B<n>; one reply a subscribe.
+  // Channel n is the one-minute candle of symbol B<n>; a welcome, then one reply a channel.
   native: (channels) => ({
     path: '/v1/stream',
     protocol: 'candlecast.v1.json',
-    send: [JSON.stringify({ op: 'subscribe', id: 1, channels: channels.map((n) => `candles:B${n}:1m`), snapshot: 0 })],
-    replies: 1,
+    send: ['', JSON.stringify({ op: 'subscribe', id: 1, channels: channels.map((n) => `candles:B${n}:1m`), snapshot: 0 })],
+    replies: 1 + channels.length,
   }),
 };

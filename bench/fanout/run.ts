@@ -11,7 +11,7 @@ const FLOOR = 'bare';
 const { values } = parseArgs({
   options: {
     mode: { type: 'string', default: 'all' },
-    servers: { type: 'string', default: 'bare,transport-uws,transport-node,ws,socketio' },
+    servers: { type: 'string', default: 'bare,ours,ws,socketio' },
     rounds: { type: 'string', default: '5' },
     clients: { type: 'string', default: '200,1000,5000' },
     'tick-clients': { type: 'string', default: '1000' },

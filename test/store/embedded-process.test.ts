@@ -8,7 +8,6 @@ import postgres, { type Sql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/kit/errors.js';
 import { silentLog } from '../../src/kit/log.js';
-import { serveDatabase } from '../../src/store/embedded/serve-command.js';
 import { type EmbeddedDatabase, postgresOptions, startEmbeddedDatabase } from '../../src/store/embedded/start.js';
 import { testDataDir } from '../support/database.js';
 
@@ -154,24 +153,5 @@ describe('a killed server', () => {
     server.kill('SIGKILL');
     const [row] = await client((await start()).url)`SELECT max(x) AS max FROM acknowledged`;
     expect(row?.max).toBeGreaterThanOrEqual(last);
-  });
-});
-
-describe('serveDatabase', () => {
-  it('prints a URL that works and ends when asked to', async () => {
-    const lines: string[] = [];
-    const asked = new AbortController();
-    let printed = (_url: string): void => {};
-    const url = new Promise<string>((resolve) => {
-      printed = resolve;
-    });
-    const print = (line: string) => {
-      lines.push(line);
-      if (line.startsWith('DATABASE_URL=')) printed(line.slice('DATABASE_URL='.length));
-    };
-    const served = serveDatabase({ dataDir, log: silentLog, print, signal: asked.signal });
-    expect((await client(await url)`SELECT 1 AS n`)[0]?.n).toBe(1);
-    asked.abort();
-    expect(await served).toBe(0);
   });
 });

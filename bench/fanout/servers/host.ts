@@ -7,11 +7,13 @@
  */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import type { Candle } from '../../../src/market/candle.js';
+import { candleFrame } from '../../../src/wire/frames.js';
 
 export interface ServerUnderTest {
   /** Listens on a free port of 127.0.0.1. */
   listen(): Promise<number>;
-  /** Sends one message of 180 bytes (or the server's own message of about that size) on each of channels 0 … count − 1, in one turn. */
+  /** Sends one message of the size of PAYLOAD on each of channels 0 … count − 1, in one turn. */
   tick(count: number): void;
   /** Peer dialect of dialects.ts. */
   readonly dialect: string;
@@ -23,7 +25,34 @@ interface Command {
   readonly ticks?: number;
 }
 
-export const PAYLOAD = JSON.stringify({ m: 'x'.repeat(172) });
+/** A candle of channel n as the gateway encodes it; every server sends these bytes, 205 or so. */
+export function sampleCandle(n: number): Candle {
+  return {
+    symbol: `B${n}`,
+    interval: '1m',
+    openTime: 1_795_363_000_000 - (1_795_363_000_000 % 60_000),
+    open: '0.00141342',
+    high: '0.00141557',
+    low: '0.00141266',
+    close: '0.00141418',
+    volume: '1482.00000000',
+    quoteVolume: '2.0945000000000000',
+    takerBuyVolume: '700.00000000',
+    takerBuyQuoteVolume: '0.9900000000000000',
+    trades: 12,
+    firstTradeId: 1,
+    lastTradeId: 12,
+    firstTradeTime: 1_795_363_000_000,
+    lastTradeTime: 1_795_363_001_000,
+    closed: false,
+    revision: 0,
+    seq: 0,
+  };
+}
+
+export const EPOCH = 1_795_363_000;
+export const SEQ = 31_376_000_000_000;
+export const PAYLOAD = String(candleFrame('json', 'candles:B100:1m', EPOCH, SEQ, null, sampleCandle(100)));
 
 export async function host(server: ServerUnderTest): Promise<void> {
   let control: Socket | null = null;

@@ -1,0 +1,33 @@
+/** The full gateway: bus, hub, encoding, heartbeats, limits and the watch on slow clients, all on. */
+import { LocalBus } from '../../../src/bus/local.js';
+import { Gateway } from '../../../src/gateway/gateway.js';
+import { chooseTransport } from '../../../src/gateway/transport/create.js';
+import { systemClock } from '../../../src/kit/clock.js';
+import { silentLog } from '../../../src/kit/log.js';
+import type { MarketEvent } from '../../../src/market/event.js';
+import { json } from '../../../src/wire/http.js';
+import { EPOCH, host, SEQ, sampleCandle } from './host.js';
+
+const bus = new LocalBus(async () => ({ epoch: EPOCH, seq: SEQ, closed: [], open: null, gaps: [] }));
+const none = async () => [];
+const gateway = new Gateway({
+  createTransport: await chooseTransport('uws', silentLog, systemClock),
+  http: () => json(404, {}),
+  bus,
+  history: { before: none, since: none, gaps: none, gapsSince: none, firstEpoch: async () => EPOCH },
+  clock: systemClock,
+  log: silentLog,
+  server: 'bench',
+});
+
+await host({
+  dialect: 'native',
+  listen: () => gateway.listen('127.0.0.1', 0),
+  tick(count) {
+    const events: MarketEvent[] = [];
+    for (let n = 0; n < count; n++) {
+      events.push({ kind: 'update', symbol: `B${n}`, interval: '1m', seq: SEQ, candle: sampleCandle(n) });
+    }
+    bus.publish(events);
+  },
+});
