@@ -1,0 +1,21 @@
+import type { Config } from '../config/config.js';
+import type { FeedSpec } from '../feed/spec.js';
+import type { Clock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import type { Service } from '../kit/service.js';
+import type { Lifecycle } from '../ops/lifecycle.js';
+import type { ProgressLines } from '../ops/progress.js';
+
+/** What every part of a process is started with. */
+export interface Around {
+  readonly config: Config<FeedSpec>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly progress: ProgressLines;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Something that runs already and has to be stopped in its turn. */
+export function toStop(name: string, stop: () => Promise<void>): Service {
+  return { name, start: async () => {}, stop };
+}
