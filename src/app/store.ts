@@ -31,7 +31,7 @@ export interface Store {
 /** The data directory, the database with its schema, the spool and its writer, and what they know already. @throws UserError */
 export async function openStore(around: Around): Promise<Store> {
   const { config, clock, log, progress, lifecycle } = around;
-  const lock = await takeLock(join(config.dataDir, 'server.lock'), clock, (text) => log.info({}, text));
+  const lock = await takeLock(join(config.dataDir, 'server.lock'), '', clock, (text) => log.info({}, text));
   await lifecycle.start(toStop('data directory', () => lock.release()));
 
   const database = await openDatabase({ url: config.timescaleUrl, dataDir: config.dataDir, clock, log, progress });
