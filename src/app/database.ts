@@ -5,7 +5,6 @@ import type { Log } from '../kit/log.js';
 import type { ProgressLines } from '../ops/progress.js';
 import { postgresOptions, startEmbeddedDatabase } from '../store/embedded/start.js';
 import { migrate } from '../store/migrate.js';
-import type { Database } from '../store/timescale/database.js';
 import { packageRoot } from './package.js';
 
 export interface OpenDatabase {
