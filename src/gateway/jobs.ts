@@ -72,10 +72,7 @@ function sendCandles(connection: Connection, job: Job, live: Published, recovery
   const carried = topic.closedOnly ? { ...recovery, open: null } : recovery;
   const frame =
     job.kind === 'resync'
-      ? recoveryFrame('resync', topic.encoding, topic.channel, live, {
-          ...carried,
-          recovered: carried.recovered ?? false,
-        })
+      ? recoveryFrame('resync', topic.encoding, topic.channel, live, carried)
       : snapshotFrame(topic, job, live, carried);
   connection.socket?.send(frame);
   context.stats.deliveries[job.kind === 'resync' ? 'resync' : 'snapshot']++;

@@ -38,7 +38,7 @@ export function heartbeatFrame(encoding: Encoding, channel: string, position: Po
   return encode({ type: 'heartbeat', channel, epoch: position.epoch, seq: position.seq }, encoding);
 }
 
-/** What `subscribed` and `resync` carry. `open` is already left out where the channel does not carry it. */
+/** What `subscribed` and `resync` carry; `recovered` null: no position was given (a resync always has one). `open` is already left out where the channel does not carry it. */
 export interface Recovery {
   readonly recovered: boolean | null;
   readonly candles: readonly Candle[];
@@ -98,7 +98,8 @@ function recoveryJson(type: 'subscribed' | 'resync', channel: string, position: 
   const candles = recovery.candles.map(candleJson);
   if (recovery.open) candles.push(candleJson(recovery.open));
   const gaps = JSON.stringify(recovery.gaps.map(toWireGap));
-  const recovered = recovery.recovered === null ? '' : `,"recovered":${recovery.recovered}`;
+  const known = recovery.recovered ?? (type === 'resync' ? false : null);
+  const recovered = known === null ? '' : `,"recovered":${known}`;
   const where = `"channel":"${channel}","epoch":${position.epoch},"seq":${position.seq}`;
   return `{"type":"${type}",${where},"candles":[${candles.join(',')}],"gaps":${gaps}${recovered}}`;
 }

@@ -138,6 +138,20 @@ describe.each(TRANSPORTS)('a client that stops reading, on %s', (transport) => {
     expect(slow.messages.find((m) => m.type === 'channels')).toMatchObject({ channels: [] });
   });
 
+  it('gets what was published in the very turn in which it was found to lag', async () => {
+    const { own, market } = await start({ sweepMs: 60_000, pingPeriodMs: 50_000, pongTimeoutMs: -1 });
+    const slow = await subscribed(own, CHANNEL);
+    own.bus.publish(market.close());
+    own.gateway.sweep();
+    own.bus.publish(market.close());
+    own.gateway.sweep();
+    expect(own.gateway.stats.lagging).toBe(1);
+    own.bus.publish(market.close());
+    const resync = await slow.type('resync');
+    expect(resync.candles).toHaveLength(1);
+    expect(isTrue(slow, CHANNEL, market).resyncs).toBe(1);
+  });
+
   it('is not one that reads slowly but surely', async () => {
     const { own, market } = await start({ pongTimeoutMs: 2_000 });
     const client = await subscribed(own, CHANNEL);

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode } from './codes.js';
+import { LIMITS, type ServerMessage } from './messages.js';
+
+/**
+ * Server messages as schemas, strict: what docs, tests and machine-readable descriptions are made from and held to.
+ * The server itself does not validate what it sends. Apart from messages.ts so that browsers need not load it.
+ */
+
+const time = z.int().nonnegative();
+const id = z.union([z.string().max(LIMITS.idLength), z.int()]).exactOptional();
+const at = { epoch: z.int().nonnegative(), seq: z.int().nonnegative() };
+const price = z.string().regex(/^\d{1,12}\.\d{8}$/);
+
+export const wireCandle = z.strictObject({
+  t: time,
+  o: price,
+  h: price,
+  l: price,
+  c: price,
+  v: price,
+  n: z.int().nonnegative(),
+  x: z.boolean(),
+  r: z.int().nonnegative(),
+});
+
+export const wireGap = z.strictObject({ from: time, to: time, reason: z.string() });
+
+const symbolStatus = z.strictObject({
+  symbol: z.string(),
+  source: z.string(),
+  synthetic: z.boolean(),
+  state: z.enum(['starting', 'live', 'stale', 'ended']),
+  since: time,
+  lastTradeTime: time.nullable(),
+});
+
+const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
+const list = { candles: z.array(wireCandle), gaps: z.array(wireGap) };
+const channel = z.string();
+
+export const serverMessage = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('welcome'),
+    protocol: z.literal('candlecast.v1'),
+    server: z.string(),
+    time,
+    heartbeatMs: time,
+  }),
+  z.strictObject({
+    type: z.literal('subscribed'),
+    id,
+    channel,
+    ...at,
+    ...list,
+    recovered: z.boolean().exactOptional(),
+  }),
+  z.strictObject({
+    type: z.literal('candle'),
+    channel,
+    ...at,
+    prev: z.int().nonnegative().exactOptional(),
+    candle: wireCandle,
+  }),
+  z.strictObject({ type: z.literal('gap'), channel, ...at, prev: z.int().nonnegative(), ...wireGap.shape }),
+  z.strictObject({ type: z.literal('heartbeat'), channel, ...at }),
+  z.strictObject({ type: z.literal('resync'), channel, ...at, ...list, recovered: z.boolean() }),
+  z.strictObject({ type: z.literal('status'), channel: z.literal('status'), ...at, symbols: z.array(symbolStatus) }),
+  z.strictObject({ type: z.literal('unsubscribed'), id, channel }),
+  z.strictObject({ type: z.literal('channels'), id, channels: z.array(z.string()) }),
+  z.strictObject({ type: z.literal('pong'), id, time }),
+  z.strictObject({
+    type: z.literal('error'),
+    id,
+    channel: channel.exactOptional(),
+    code: errorCode,
+    message: z.string(),
+  }),
+]) satisfies z.ZodType<ServerMessage>;
