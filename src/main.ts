@@ -1,18 +1,26 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { migrateCommand, serveDatabaseCommand, startCommand } from './app/commands.js';
+import { EXIT_USER, migrateCommand, serveDatabaseCommand, startCommand } from './app/commands.js';
 import { packageVersion } from './app/package.js';
+
+/** Named here and not in commander, for which a misspelt command would be an argument of the default one. */
+const DEFAULTS: Readonly<Record<string, string>> = { '': 'start', db: 'serve' };
 
 const program = new Command('candlecast')
   .description('Streaming server for market data: exact candles from trades, live over WebSocket, kept in TimescaleDB.')
   .version(packageVersion())
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USER))
+  .showHelpAfterError('See candlecast --help.')
   .addHelpText('after', '\nConfiguration comes from the environment; .env.example lists every variable.');
 
-program.command('start', { isDefault: true }).description('run the server (the default)').action(startCommand);
+program.command('start').description('run the server (the default)').action(startCommand);
 
-const db = program.command('db').description('serve the embedded database to other local processes');
-db.action(serveDatabaseCommand);
-db.command('serve', { isDefault: true }).description('the same').action(serveDatabaseCommand);
+const db = program.command('db').description('the database: serve the embedded one, bring a schema up to date');
+db.command('serve')
+  .description('serve the embedded database to other local processes (the default)')
+  .action(serveDatabaseCommand);
 db.command('migrate').description('bring the schema of the configured database up to date').action(migrateCommand);
 
-await program.parseAsync();
+const given = process.argv.slice(2);
+const implied = DEFAULTS[given.join(' ')];
+await program.parseAsync(implied === undefined ? given : [...given, implied], { from: 'user' });

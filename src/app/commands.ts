@@ -10,7 +10,7 @@ import { migrateDatabase, openDatabase } from './database.js';
 import { startServer } from './server.js';
 
 /** Exit codes: the operator's mistake, and ours. */
-const EXIT_USER = 2;
+export const EXIT_USER = 2;
 const EXIT_FAILURE = 1;
 
 interface Ground {

@@ -5,6 +5,7 @@ import type { Log } from '../kit/log.js';
 import type { ProgressLines } from '../ops/progress.js';
 import { postgresOptions, startEmbeddedDatabase } from '../store/embedded/start.js';
 import { migrate } from '../store/migrate.js';
+import { explainDatabaseError } from './database-error.js';
 import { packageRoot } from './package.js';
 
 export interface OpenDatabase {
@@ -41,6 +42,8 @@ export async function migrateDatabase(url: string, log: Log, progress: ProgressL
     return await progress.during('Migrating the database', (line) =>
       migrate({ sql, directory, log, onProgress: ({ index, total }) => line.update((index - 1) / total) }),
     );
+  } catch (error) {
+    throw explainDatabaseError(error, url);
   } finally {
     await sql.end({ timeout: 0 });
   }

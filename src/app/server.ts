@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkFeeds } from '../feed/create.js';
 import { Gateway } from '../gateway/gateway.js';
 import { chooseTransport } from '../gateway/transport/create.js';
 import { candlesRoute } from '../http/candles.js';
@@ -31,6 +32,7 @@ export async function startServer(around: Around): Promise<RunningServer> {
   const { config, clock, log, lifecycle } = around;
   const createTransport = await chooseTransport(config.transport, log, clock);
   await requireFreePort(config.host, config.port);
+  await checkFeeds(config.feeds);
 
   const store = await openStore(around);
   const ingest = await openIngest(around, store);

@@ -2,6 +2,7 @@ import { UserError } from '../kit/errors.js';
 import { DemoFeed } from './demo/demo.js';
 import type { Feed, FeedContext } from './feed.js';
 import { PushFeed } from './push/push.js';
+import { requireTradeFile } from './replay/reader.js';
 import { ReplayFeed } from './replay/replay.js';
 import type { FeedSpec } from './spec.js';
 
@@ -9,6 +10,11 @@ export interface Feeds {
   readonly all: readonly Feed[];
   /** Where POST /v1/trades goes; null when FEEDS has no push. */
   readonly push: PushFeed | null;
+}
+
+/** For the time before the long part of a start. @throws UserError when a feed cannot be opened. */
+export async function checkFeeds(specs: readonly FeedSpec[]): Promise<void> {
+  for (const spec of specs) if (spec.kind === 'replay') await requireTradeFile(spec.file);
 }
 
 /** @throws UserError when a feed cannot be opened or two feeds have the same symbol. */

@@ -4,10 +4,15 @@ import type { Quarantine } from '../quarantine.js';
 import { FUTURE_TOLERANCE_MS, isFault } from '../validate.js';
 import { checkHeader, readLine } from './csv.js';
 import { LineSplitter } from './lines.js';
-import type { TradeFile } from './source.js';
+import { openTradeFile, type TradeFile } from './source.js';
+
+/** Opens a file of trades that begins as one. @throws UserError when it is missing, no file, unreadable or no trade file. */
+export async function requireTradeFile(path: string): Promise<void> {
+  await requireHeader(path, await openTradeFile(path));
+}
 
 /** @throws UserError when the file does not begin with the header of a trade file. */
-export async function requireHeader(path: string, file: TradeFile): Promise<void> {
+async function requireHeader(path: string, file: TradeFile): Promise<void> {
   const splitter = new LineSplitter();
   let line: string | undefined;
   try {

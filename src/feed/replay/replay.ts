@@ -6,7 +6,7 @@ import { SymbolHealth } from '../health.js';
 import { Quarantine } from '../quarantine.js';
 import type { FeedSpec } from '../spec.js';
 import { Pace } from './pace.js';
-import { readTrades, requireHeader } from './reader.js';
+import { readTrades, requireTradeFile } from './reader.js';
 import { openTradeFile, type TradeFile } from './source.js';
 
 /** A longer silence is announced as a gap instead of being filled with flat minutes. */
@@ -44,8 +44,7 @@ export class ReplayFeed implements Feed {
 
   /** @throws UserError when the file is missing, no file, unreadable or no trade file. */
   static async open(spec: ReplaySpec, context: FeedContext): Promise<ReplayFeed> {
-    const file = await openTradeFile(spec.file);
-    await requireHeader(spec.file, file);
+    await requireTradeFile(spec.file);
     return new ReplayFeed(spec, context, await openTradeFile(spec.file));
   }
 
