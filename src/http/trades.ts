@@ -25,7 +25,7 @@ export interface TradeIntake {
 
 /**
  * POST /v1/trades[?collector=NAME]: {"trades":[{symbol,id,time,price,quantity,side}]}, a bare array, or NDJSON; no trades = a
- * heartbeat. Answers {accepted, duplicates, corrected, rejected:[{index, code, reason}]}. `intake` is null when FEEDS has no push.
+ * heartbeat. Pages of other sites are refused. Answers {accepted, duplicates, corrected, rejected:[{index, code, reason}]}. `intake` is null when FEEDS has no push.
  */
 export function tradesRoute(intake: TradeIntake | null): Route {
   return { method: 'POST', path: '/v1/trades', handle: (request) => take(intake, request) };
@@ -34,6 +34,8 @@ export function tradesRoute(intake: TradeIntake | null): Route {
 async function take(intake: TradeIntake | null, request: HttpRequest): Promise<HttpResponse> {
   if (intake === null)
     return problem(404, 'Push is not enabled', 'This server takes no trades: add "push" to FEEDS, such as FEEDS=push.');
+  if (!isOwnOrigin(request))
+    return problem(403, 'Forbidden', 'Web pages of other sites may not send trades to this server.');
   const collector = request.query.get('collector') ?? '';
   if (collector !== '' && !COLLECTOR.test(collector))
     return problem(400, 'Bad request', '"collector" must be 1 to 64 characters of A-Z, a-z, 0-9, ".", "_" and "-".');
@@ -61,6 +63,13 @@ function refusal(error: unknown): HttpResponse {
       { 'retry-after': RETRY_AFTER_SECONDS },
     );
   throw error;
+}
+
+/** A browser names the site of the page that sends; collectors name none. */
+function isOwnOrigin(request: HttpRequest): boolean {
+  const origin = request.header('origin');
+  if (origin === undefined) return true;
+  return URL.canParse(origin) && new URL(origin).host === request.header('host')?.toLowerCase();
 }
 
 function mediaType(request: HttpRequest): string {
