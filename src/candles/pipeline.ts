@@ -27,6 +27,20 @@ export interface PipelineOptions {
   wants(symbol: string, interval: Interval): boolean;
 }
 
+interface Waiter {
+  readonly resolve: () => void;
+  /** For those who cannot wait as long as the disk takes. */
+  readonly reject?: (error: Error) => void;
+}
+
+/** What was published last cannot be told apart from what waits for the disk. */
+export class DiskBehindError extends Error {
+  override readonly name: string = 'HistoryUnavailable';
+  constructor() {
+    super('closed candles wait for the disk');
+  }
+}
+
 /** Durable events that may wait for the disk before feeds are asked to wait. */
 const PENDING_LIMIT = 50_000;
 const RETRY_MS = 1000;
@@ -43,7 +57,7 @@ export class CandlePipeline {
   #writing = false;
   #scheduled = false;
   #stopTimer: () => void = () => {};
-  #waiters: (() => void)[] = [];
+  #waiters: Waiter[] = [];
   readonly trades: Record<TradeOutcome, number> = {
     applied: 0,
     duplicate: 0,
@@ -110,9 +124,10 @@ export class CandlePipeline {
     return this.#pending.length;
   }
 
-  /** The published state; null for a symbol that no feed has brought. */
+  /** The published state; null for a symbol that no feed has brought. @throws DiskBehindError while the disk takes nothing. */
   async window(symbol: string, interval: Interval): Promise<HotWindow | null> {
-    await this.#settled();
+    if (this.failedAppends > 0) throw new DiskBehindError();
+    await new Promise<void>((resolve, reject) => this.#wait({ resolve, reject }));
     const window = this.#engine.window(symbol, interval);
     return window === null ? null : { epoch: this.#options.epoch, ...window };
   }
@@ -140,7 +155,7 @@ export class CandlePipeline {
     if (this.#options.coalesceMs === 0) this.#publishOpen();
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    for (const { resolve } of waiters) resolve();
   }
 
   async #write(): Promise<void> {
@@ -182,9 +197,16 @@ export class CandlePipeline {
             'closed candles wait: the spool cannot take them',
           );
         }
+        this.#sendAway();
         await new Promise<void>((resolve) => this.#options.clock.after(RETRY_MS, resolve));
       }
     }
+  }
+
+  #sendAway(): void {
+    const waiters = this.#waiters;
+    this.#waiters = waiters.filter(({ reject }) => reject === undefined);
+    for (const { reject } of waiters) reject?.(new DiskBehindError());
   }
 
   #publishOpen(): void {
@@ -204,9 +226,11 @@ export class CandlePipeline {
   }
 
   #settled(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.push(resolve);
-      this.#schedule();
-    });
+    return new Promise((resolve) => this.#wait({ resolve }));
+  }
+
+  #wait(waiter: Waiter): void {
+    this.#waiters.push(waiter);
+    this.#schedule();
   }
 }
