@@ -29,8 +29,9 @@ export function epochMs(expression: string): string {
   return `(extract(epoch FROM ${expression}) * 1000)::bigint`;
 }
 
-export function timeParameter(place: string): string {
-  return `(timestamptz 'epoch' + ${place}::bigint * interval '1 millisecond')`;
+/** Text of a time as `::timestamptz` reads it: a constant when the statement is planned, so that chunks outside are left out. */
+export function timeText(timeMs: number): string {
+  return new Date(timeMs).toISOString();
 }
 
 const PRICE = 'numeric(20,8)';
@@ -61,9 +62,15 @@ const AS_JSON = `json_build_array(${[
   'coalesce(seq, 0)',
 ].join(', ')})`;
 
-/** A select of columns t, open, … whose order is ascending by t, as one JSON array; null when it is empty. */
+/** A select of columns t, open, … as one JSON array, ascending by t; null when it is empty. */
 export function asJson(select: string): string {
   return `SELECT json_agg(${AS_JSON} ORDER BY t)::text AS rows FROM (${select}) c`;
+}
+
+/** A relation of columns symbol, t, open, … as one JSON value: an array of [symbol, rows], which ascend by t. */
+export function asJsonBySymbol(relation: string): string {
+  const each = `SELECT symbol, json_agg(${AS_JSON} ORDER BY t) AS rows FROM ${relation} c GROUP BY symbol`;
+  return `(SELECT json_agg(json_build_array(symbol, rows)) FROM (${each}) s)`;
 }
 
 const PLAIN = `open, high, low, close, volume, quote_volume, taker_buy_volume, taker_buy_quote_volume, trade_count,
@@ -74,10 +81,10 @@ export function plainColumns(interval: Interval): string {
   return `${LADDER[interval].time} AS t, ${PLAIN}`;
 }
 
-/** Folds rows of columns t, open, … into the interval's buckets, counted from the Unix epoch. */
-export function fold(interval: Interval, rows: string): string {
+/** Folds rows of columns t, open, … into the interval's buckets, counted from the Unix epoch; with `symbol`, of each symbol. */
+export function fold(interval: Interval, rows: string, { bySymbol = false } = {}): string {
   const width = `interval '${(INTERVAL_MS[interval] ?? 0) / 1000} seconds'`;
-  return `SELECT time_bucket(${width}, t, timestamptz 'epoch') AS t, first(open, t) AS open, max(high) AS high, min(low) AS low,
+  return `SELECT ${bySymbol ? 'symbol, ' : ''}time_bucket(${width}, t, timestamptz 'epoch') AS t, first(open, t) AS open, max(high) AS high, min(low) AS low,
     last(close, t) AS close, sum(volume) AS volume, sum(quote_volume) AS quote_volume,
     sum(taker_buy_volume) AS taker_buy_volume, sum(taker_buy_quote_volume) AS taker_buy_quote_volume,
     sum(trade_count)::bigint AS trade_count,
@@ -85,7 +92,7 @@ export function fold(interval: Interval, rows: string): string {
     last(last_trade_id, t) FILTER (WHERE last_trade_id IS NOT NULL) AS last_trade_id,
     min(first_trade_time) AS first_trade_time, max(last_trade_time) AS last_trade_time,
     sum(revision)::bigint AS revision, max(seq) AS seq
-  FROM (${rows}) b GROUP BY 1`;
+  FROM (${rows}) b GROUP BY ${bySymbol ? '1, 2' : '1'}`;
 }
 
 /** Candles of rows; `closed` where the bucket ended at or before `closedBefore` (epoch ms). */

@@ -10,7 +10,7 @@ import {
   type GapRow,
   parseRows,
   plainColumns,
-  timeParameter,
+  timeText,
   toCandle,
   toGap,
 } from './candle-sql.js';
@@ -39,7 +39,7 @@ interface Statements {
 function statements(interval: Interval): Statements {
   const { relation, time, rows } = LADDER[interval];
   const select = `SELECT ${plainColumns(interval)} FROM ${relation} WHERE symbol = $1`;
-  const between = `${select} AND ${time} >= ${timeParameter('$2')} AND ${time} < ${timeParameter('$3')}`;
+  const between = `${select} AND ${time} >= $2::timestamptz AND ${time} < $3::timestamptz`;
   if (rows === 1) {
     return {
       before: asJson(`${between} ORDER BY ${time} DESC LIMIT $4::bigint`),
@@ -60,13 +60,13 @@ const STATEMENTS = Object.fromEntries(INTERVALS.map((interval) => [interval, sta
 >;
 const NEWEST = `SELECT ${epochMs('max("timestamp")')} AS newest FROM ohlcv WHERE symbol = $1`;
 const GAPS = `SELECT json_agg(${GAP_AS_JSON} ORDER BY seq)::text AS rows FROM gaps WHERE symbol = $1`;
-const GAPS_BETWEEN = `${GAPS} AND to_time > ${timeParameter('$2')} AND from_time < ${timeParameter('$3')}`;
+const GAPS_BETWEEN = `${GAPS} AND to_time > $2::timestamptz AND from_time < $3::timestamptz`;
 const GAPS_SINCE = `${GAPS} AND seq > $2::bigint`;
 
 /** Before any trade of a crypto asset: the lower bound where there is none. Epoch ms. */
 const BEGINNING_MS = 0;
-/** The year 10000: later bounds mean the same. Epoch ms. */
-const END_MS = 253_402_300_800_000;
+/** The year 9999, the last that has four digits: later bounds mean the same. Epoch ms. */
+const END_MS = Date.UTC(9999, 0, 1);
 
 /**
  * Stored candles at every interval. Times are epoch ms, results ascend by time. A candle is `closed` when its bucket
@@ -101,9 +101,8 @@ export class CandleHistory {
     limit: number,
     closedBefore?: number,
   ): Promise<Candle[]> {
-    const from = alignUp(interval, Math.max(BEGINNING_MS, fromMs));
-    const bounds = [from, alignUp(interval, toMs), limit];
-    return await this.#candles('range', symbol, interval, bounds, closedBefore);
+    const from = alignUp(interval, fromMs);
+    return await this.#candles('range', symbol, interval, [from, alignUp(interval, toMs), limit], closedBefore);
   }
 
   /**
@@ -118,14 +117,14 @@ export class CandleHistory {
     { limit, horizonMs, closedBefore }: { limit: number; horizonMs: number; closedBefore?: number },
   ): Promise<Candle[] | null> {
     const from = bucketStart(interval, Math.max(BEGINNING_MS, seqMinute(seq) - horizonMs));
-    const bounds = [from, alignUp(interval, beforeMs), limit + 1, seq];
-    const candles = await this.#candles('since', symbol, interval, bounds, closedBefore);
+    const end = alignUp(interval, beforeMs);
+    const candles = await this.#candles('since', symbol, interval, [from, end, limit + 1, seq], closedBefore);
     return candles.length > limit ? null : candles;
   }
 
   /** Gaps that touch [fromMs, toMs), by seq. */
   async gaps(symbol: string, fromMs: number, toMs: number): Promise<Gap[]> {
-    return await this.#gaps(GAPS_BETWEEN, symbol, [fromMs, toMs]);
+    return await this.#gaps(GAPS_BETWEEN, symbol, [timeText(within(fromMs)), timeText(within(toMs))]);
   }
 
   /** Gaps with a seq above `seq`, by seq. */
@@ -137,13 +136,15 @@ export class CandleHistory {
     which: keyof Statements,
     symbol: string,
     interval: Interval,
-    bounds: readonly number[],
+    bounds: readonly [start: number, end: number, limit: number, ...seq: number[]],
     closedBefore: number | undefined,
   ): Promise<Candle[]> {
     const statement = STATEMENTS[interval][which];
+    const [start, end, limit, ...seq] = bounds;
     const [rows, closedUntil] = await this.#ask(async (sql) => {
+      const parameters = [symbol, timeText(start), timeText(end), limit, ...seq];
       const [result, newest] = await Promise.all([
-        sql.unsafe(statement, [symbol, ...bounds], { prepare: true }),
+        sql.unsafe(statement, parameters, { prepare: true }),
         closedBefore === undefined ? sql.unsafe<{ newest: string | null }[]>(NEWEST, [symbol], { prepare: true }) : [],
       ]);
       return [parseRows<CandleRow>(result), closedBefore ?? newestEnd(newest[0]?.newest)] as const;
@@ -151,7 +152,7 @@ export class CandleHistory {
     return rows.map((row) => toCandle(symbol, interval, row, bucketEnd(interval, row[0]) <= closedUntil));
   }
 
-  async #gaps(statement: string, symbol: string, bounds: readonly number[]): Promise<Gap[]> {
+  async #gaps(statement: string, symbol: string, bounds: readonly (string | number)[]): Promise<Gap[]> {
     const result = await this.#ask(async (sql) => await sql.unsafe(statement, [symbol, ...bounds], { prepare: true }));
     return parseRows<GapRow>(result).map((row) => toGap(symbol, row));
   }
@@ -169,9 +170,13 @@ function newestEnd(newest: string | null | undefined): number {
   return newest === null || newest === undefined ? Number.NEGATIVE_INFINITY : Number(newest) + MINUTE_MS;
 }
 
+function within(anyMs: number): number {
+  return Math.min(Math.max(anyMs, BEGINNING_MS), END_MS);
+}
+
 /** The first bucket that opens at or after a time: openTime < x and openTime < alignUp(x) are the same candles. */
 function alignUp(interval: Interval, anyMs: number): number {
-  const timeMs = Math.min(anyMs, END_MS);
+  const timeMs = within(anyMs);
   const start = bucketStart(interval, timeMs);
   return start === timeMs ? start : bucketEnd(interval, start);
 }
