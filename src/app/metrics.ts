@@ -1,4 +1,5 @@
 import type { CandlePipeline } from '../candles/pipeline.js';
+import type { Feed } from '../feed/feed.js';
 import type { Gateway } from '../gateway/gateway.js';
 import type { Labels, Metric } from '../ops/metrics.js';
 import type { Spool } from '../store/spool/spool.js';
@@ -8,18 +9,25 @@ export interface Measured {
   readonly pipeline: CandlePipeline;
   readonly spool: Spool;
   readonly writer: TimescaleWriter;
+  readonly feeds: readonly Feed[];
   /** Not there before the server listens. */
   gateway(): Gateway;
 }
 
 /** What every stage counts, under the names that operators see. */
-export function stageMetrics({ pipeline, spool, writer, gateway }: Measured): Metric[] {
+export function stageMetrics({ pipeline, spool, writer, feeds, gateway }: Measured): Metric[] {
   return [
     {
       name: 'trades_total',
       help: 'Trades by what became of them.',
       labels: ['outcome'],
       read: () => by('outcome', pipeline.trades),
+    },
+    {
+      name: 'trades_quarantined_total',
+      help: 'Trades that were not folded, by feed and reason.',
+      labels: ['feed', 'reason'],
+      read: () => feeds.flatMap(quarantined),
     },
     {
       name: 'events_published_total',
@@ -69,6 +77,13 @@ export function stageMetrics({ pipeline, spool, writer, gateway }: Measured): Me
       read: () => by('code', gateway().stats.errors),
     },
   ];
+}
+
+function quarantined({ name, quarantine }: Feed): (readonly [Labels, number])[] {
+  return [...(quarantine?.counts ?? [])].map(([reason, count]) => [
+    { feed: name.replace(/^feed /, ''), reason },
+    count,
+  ]);
 }
 
 function by(label: string, counts: Readonly<Record<string, number | undefined>>): (readonly [Labels, number])[] {

@@ -59,7 +59,9 @@ export async function startServer(around: Around): Promise<RunningServer> {
 
 async function routesOf(around: Around, store: Store, ingest: Ingest, gateway: () => Gateway): Promise<Route[]> {
   const { pipeline, registry, view, feeds } = ingest;
-  const metrics = new Metrics(stageMetrics({ pipeline, spool: store.spool, writer: store.writer, gateway }));
+  const metrics = new Metrics(
+    stageMetrics({ pipeline, spool: store.spool, writer: store.writer, feeds: feeds.all, gateway }),
+  );
   const notReady = () => [
     ...(around.lifecycle.draining ? ['the server is shutting down'] : []),
     ...(pipeline.failedAppends > 0 ? ['closed candles do not reach the disk'] : []),

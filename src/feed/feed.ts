@@ -38,6 +38,8 @@ export interface Feed extends Service {
   readonly synthetic: boolean;
   /** The symbols it owns; push grows as trades arrive. */
   readonly symbols: readonly string[];
+  /** Trades that were not folded, by reason; for a feed that checks what it gets. */
+  readonly quarantine?: { readonly counts: ReadonlyMap<string, number> };
   /** Delivers history that must be in before live data; reports 0..1; resolves when caught up. */
   catchUp(progress: (done: number) => void): Promise<void>;
 }
