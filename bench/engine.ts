@@ -97,7 +97,8 @@ function verify(trades: readonly Trade[], symbols: readonly string[]): void {
   const ours = new Map<string, unknown>();
   const take = () => {
     for (const event of engine.takeEvents()) {
-      if (event.kind === 'closed') ours.set(`${event.symbol} ${event.interval} ${event.candle.openTime}`, essence(event.candle));
+      if (event.kind === 'closed')
+        ours.set(`${event.symbol} ${event.interval} ${event.candle.openTime}`, essence(event.candle));
     }
   };
   let clock = 0;
@@ -118,7 +119,18 @@ function verify(trades: readonly Trade[], symbols: readonly string[]): void {
     if (last === undefined) continue;
     for (let t = last.openTime + MINUTE_MS; t < end; t += MINUTE_MS) {
       const zero = { volume: '0.00000000', quoteVolume: '0.0000000000000000' };
-      minutes.push({ ...last, openTime: t, open: last.close, high: last.close, low: last.close, trades: 0, volume: zero.volume, takerBuyVolume: zero.volume, quoteVolume: zero.quoteVolume, takerBuyQuoteVolume: zero.quoteVolume });
+      minutes.push({
+        ...last,
+        openTime: t,
+        open: last.close,
+        high: last.close,
+        low: last.close,
+        trades: 0,
+        volume: zero.volume,
+        takerBuyVolume: zero.volume,
+        quoteVolume: zero.quoteVolume,
+        takerBuyQuoteVolume: zero.quoteVolume,
+      });
     }
     for (const candle of minutes) expected.set(`${symbol} 1m ${candle.openTime}`, candle);
     for (const interval of INTERVALS.slice(1)) {
@@ -129,8 +141,16 @@ function verify(trades: readonly Trade[], symbols: readonly string[]): void {
     }
   }
   const hash = (map: Map<string, unknown>) =>
-    createHash('sha256').update([...map].map(([key, value]) => `${key} ${JSON.stringify(value)}`).sort().join('\n')).digest('hex');
-  if (hash(ours) !== hash(expected)) throw new Error(`the engine's candles differ from the reference's (${ours.size} and ${expected.size})`);
+    createHash('sha256')
+      .update(
+        [...map]
+          .map(([key, value]) => `${key} ${JSON.stringify(value)}`)
+          .sort()
+          .join('\n'),
+      )
+      .digest('hex');
+  if (hash(ours) !== hash(expected))
+    throw new Error(`the engine's candles differ from the reference's (${ours.size} and ${expected.size})`);
   process.stdout.write(`verified: ${ours.size} closed candles hash to the reference's\n`);
 }
 

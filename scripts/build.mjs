@@ -18,12 +18,32 @@ export async function buildAll() {
   const server = (await filesIn(src)).filter((file) => file.endsWith('.ts') && !file.startsWith(web));
   await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
-  await build({ entryPoints: server, outdir: out, outbase: src, format: 'esm', platform: 'node', target: 'node20', sourcemap: true, logLevel: 'warning' });
+  await build({
+    entryPoints: server,
+    outdir: out,
+    outbase: src,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: true,
+    logLevel: 'warning',
+  });
   const pages = (await filesIn(web)).filter((file) => /\.(html|svg|ico|png)$/.test(file));
   for (const page of pages) await cp(page, join(out, 'web', relative(web, page)));
   const entries = (await filesIn(web)).filter((file) => /[/\\]pages[/\\][^/\\]+\.(ts|css)$/.test(file));
   if (entries.length > 0) {
-    await build({ entryPoints: entries, outdir: join(out, 'web'), outbase: join(web, 'pages'), bundle: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', sourcemap: true, logLevel: 'warning' });
+    await build({
+      entryPoints: entries,
+      outdir: join(out, 'web'),
+      outbase: join(web, 'pages'),
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      sourcemap: true,
+      logLevel: 'warning',
+    });
   }
 }
 

@@ -58,7 +58,9 @@ function newest(path) {
 
 export async function ensureBuild() {
   const stampFile = join(root, 'dist', '.stamp');
-  const stamp = String(Math.max(newest(join(root, 'src')), newest(join(root, 'scripts')), newest(join(root, 'package-lock.json'))));
+  const stamp = String(
+    Math.max(newest(join(root, 'src')), newest(join(root, 'scripts')), newest(join(root, 'package-lock.json'))),
+  );
   if (!isStale(stampFile, stamp)) return;
   const { buildAll } = await import('./build.mjs');
   await step('Building', buildAll);
@@ -84,16 +86,19 @@ export async function ensureSystemPackages() {
   if (!postgresInstalled()) missing.push('postgresql');
   if (missing.length === 0) return;
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const run = (...args) => execFileSync([...sudo, 'apt-get'][0], [...sudo.slice(1), ...(sudo.length ? ['apt-get'] : []), ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  });
+  const run = (...args) =>
+    execFileSync([...sudo, 'apt-get'][0], [...sudo.slice(1), ...(sudo.length ? ['apt-get'] : []), ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
   try {
     await step(`Installing ${missing.join(' and ')} for the tests (once)`, () => {
       run('update');
       run('install', '-y', '--no-install-recommends', ...missing);
     });
   } catch (error) {
-    fail(`The tests need ${missing.join(' and ')}, and apt-get could not install it: install it by hand.\n${error.stderr ?? error.message}`);
+    fail(
+      `The tests need ${missing.join(' and ')}, and apt-get could not install it: install it by hand.\n${error.stderr ?? error.message}`,
+    );
   }
 }

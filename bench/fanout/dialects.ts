@@ -20,7 +20,10 @@ export const DIALECTS: Readonly<Record<string, (channels: readonly number[]) => 
   native: (channels) => ({
     path: '/v1/stream',
     protocol: 'candlecast.v1.json',
-    send: ['', JSON.stringify({ op: 'subscribe', id: 1, channels: channels.map((n) => `candles:B${n}:1m`), snapshot: 0 })],
+    send: [
+      '',
+      JSON.stringify({ op: 'subscribe', id: 1, channels: channels.map((n) => `candles:B${n}:1m`), snapshot: 0 }),
+    ],
     replies: 1 + channels.length,
   }),
 };

@@ -56,9 +56,8 @@ async function measure(server: Worker, client: Worker, load: Load, deliveries: n
 /** Bytes of resident memory of the server per idle connection. */
 export async function memory(name: string, load: Load): Promise<number> {
   return withPair(name, async (server, client, ready) => {
-    // The first connections pay for code and pools, which are not theirs.
-    const warm = Math.ceil(load.clients / 10);
-    await client.ask('connected', connectCommand(ready, { ...load, clients: warm }));
+    // As many before pay for code, pools and the young generation of the heap, which are not the connections' own.
+    await client.ask('connected', connectCommand(ready, load));
     await pause();
     const before = num(await server.ask('rss', { op: 'rss' }), 'rssBytes');
     await client.ask('connected', connectCommand(ready, load));

@@ -20,7 +20,9 @@ export async function rounds(count: number, contenders: Readonly<Record<string, 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? Number.NaN) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? Number.NaN)
+    : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 export interface ReportOptions {
@@ -39,14 +41,18 @@ export function report(title: string, results: Results, options: ReportOptions):
   const out = (line: string) => process.stdout.write(`${line}\n`);
   out(`\n${title} (${options.unit}; median [range] of ${Object.values(results)[0]?.length ?? 0} interleaved rounds)`);
   for (const [name, figures] of Object.entries(results)) {
-    out(`  ${name.padEnd(24)} ${number(median(figures))} [${number(Math.min(...figures))} … ${number(Math.max(...figures))}]`);
+    out(
+      `  ${name.padEnd(24)} ${number(median(figures))} [${number(Math.min(...figures))} … ${number(Math.max(...figures))}]`,
+    );
   }
   const ratios = options.ratios.map(([top, bottom, target]) => {
     const each = (results[top] ?? []).map((figure, i) => figure / (results[bottom]?.[i] ?? Number.NaN));
     const middle = median(each);
     const met = target === null ? null : options.below ? middle <= target : middle >= target;
     const verdict = target === null ? '' : ` target ${options.below ? '≤' : '≥'} ${target}: ${met ? 'met' : 'MISSED'}`;
-    out(`  ${`${top} / ${bottom}`.padEnd(24)} ${middle.toFixed(3)} [${Math.min(...each).toFixed(3)} … ${Math.max(...each).toFixed(3)}]${verdict}`);
+    out(
+      `  ${`${top} / ${bottom}`.padEnd(24)} ${middle.toFixed(3)} [${Math.min(...each).toFixed(3)} … ${Math.max(...each).toFixed(3)}]${verdict}`,
+    );
     return { top, bottom, median: middle, target, met };
   });
   const floors = (options.floors ?? []).map(([name, target]) => {

@@ -6,7 +6,12 @@ import type { Trade } from '../../src/market/trade.js';
 /** Real prices, quantities, sides and spacing (see test/fixtures/README.md), dealt out to many symbols over one hour of event time. */
 export function realShapedTrades(count: number, symbolCount: number): { trades: Trade[]; symbols: string[] } {
   const file = new URL('../../test/fixtures/binance-XRPETH-trades.csv.gz', import.meta.url);
-  const rows = gunzipSync(readFileSync(file)).toString().trim().split('\n').slice(1).map((line) => line.split(','));
+  const rows = gunzipSync(readFileSync(file))
+    .toString()
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(','));
   const real = rows.map(([, , price = '', quantity = '', side = '']) => {
     const p = parseDecimal(price);
     const q = parseDecimal(quantity);
@@ -23,7 +28,7 @@ export function realShapedTrades(count: number, symbolCount: number): { trades: 
   };
   const trades: Trade[] = [];
   for (let i = 0; i < count; i++) {
-    const { p, q, side } = real[(i * 7 + next() % 3) % real.length] as (typeof real)[number];
+    const { p, q, side } = real[(i * 7 + (next() % 3)) % real.length] as (typeof real)[number];
     trades.push({
       symbol: symbols[next() % symbolCount] as string,
       id: i + 1,

@@ -1,0 +1,63 @@
+// From `npm start` (installed and built) to the first candle on the page in Chromium: on an empty DATA_DIR and on one
+// with the demo's two days in it. Medians of five.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { launchBrowser } from '../test/web/browser.js';
+import { median } from './support/rounds.js';
+
+const ROUNDS = 5;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+interface Times {
+  readonly ready: number;
+  readonly candle: number;
+  readonly stop: number;
+}
+
+async function start(browser: Browser, dataDir: string, port: number): Promise<Times> {
+  const began = performance.now();
+  const env = { ...process.env, DATA_DIR: dataDir, PORT: String(port), FEEDS: 'demo' };
+  const server = spawn('npm', ['start'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'ignore'] });
+  let printed = '';
+  for await (const chunk of server.stdout) {
+    printed += String(chunk);
+    if (printed.includes('ready:')) break;
+  }
+  const ready = performance.now() - began;
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${port}/`);
+  await page.waitForFunction(() => {
+    const { candlecast } = globalThis as unknown as { candlecast?: { bars(): unknown[] } };
+    return (candlecast?.bars().length ?? 0) > 0;
+  });
+  const candle = performance.now() - began;
+  await page.close();
+  const stopping = performance.now();
+  server.kill('SIGINT');
+  await once(server, 'exit');
+  return { ready, candle, stop: performance.now() - stopping };
+}
+
+const browser = await launchBrowser();
+const first: Times[] = [];
+const again: Times[] = [];
+for (let round = 0; round < ROUNDS; round++) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'candlecast-bench-'));
+  first.push(await start(browser, dataDir, 18_700));
+  again.push(await start(browser, dataDir, 18_700));
+  await rm(dataDir, { recursive: true, force: true });
+}
+await browser.close();
+for (const [name, times] of Object.entries({ 'first start': first, 'second start': again })) {
+  const column = (pick: (time: Times) => number) => `${(median(times.map(pick)) / 1000).toFixed(2)} s`;
+  process.stdout.write(
+    `${name.padEnd(13)} ready ${column((t) => t.ready)}, first candle on the page ${column((t) => t.candle)}, stopped ${column((t) => t.stop)} after SIGINT\n`,
+  );
+}
+if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ title: 'start', first, again })}\n`);
