@@ -121,7 +121,7 @@ describe('the program for bots', () => {
 
   /** 59 hours of real trades in some seconds. */
   async function start(): Promise<Server> {
-    const feeds = `replay:${TRADES_FILE}?speed=12000&symbol=XRPETH`;
+    const feeds = `replay:${TRADES_FILE}?speed=30000&symbol=XRPETH`;
     const started = await Server.start({ DATA_DIR: directory, FEEDS: feeds, PORT: String(port) });
     let symbols = '';
     while (!symbols.includes('XRPETH')) symbols = JSON.stringify(await started.json('/v1/symbols'));
