@@ -11,7 +11,8 @@ export interface History {
   before(symbol: string, interval: Interval, beforeMs: number, limit: number): Promise<readonly Candle[]>;
   /**
    * Candles that closed or changed after `seq`, with openTime < beforeMs, ascending by openTime.
-   * null: that cannot be answered completely (the data of that time is not kept any more).
+   * null: that cannot be answered completely: the data of that time is not kept any more, or they are more than are
+   * read at once (no fewer than the gateway's limit of a resume).
    */
   since(symbol: string, interval: Interval, seq: number, beforeMs: number): Promise<readonly Candle[] | null>;
   /** Gaps announced after `seq`, ascending by seq. */

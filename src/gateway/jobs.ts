@@ -83,10 +83,10 @@ function snapshotFrame(topic: Topic, job: Job, live: Published, recovery: Recove
   const count = job.snapshot ?? 0;
   if (job.position !== null) return subscribedFrame(topic.encoding, topic.channel, live, recovery, null, job.id);
   const cached = topic.snapshot;
-  let frame = cached?.version === live.version && cached.count === count ? cached.frame : null;
+  let frame = cached?.of === live && cached.version === live.version && cached.count === count ? cached.frame : null;
   if (frame === null && (job.id === undefined || topic.encoding === 'json')) {
     frame = recoveryFrame('subscribed', topic.encoding, topic.channel, live, recovery);
-    topic.snapshot = { count, version: live.version, frame };
+    topic.snapshot = { of: live, version: live.version, count, frame };
   }
   return subscribedFrame(topic.encoding, topic.channel, live, recovery, frame, job.id);
 }

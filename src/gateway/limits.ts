@@ -10,7 +10,7 @@ export interface GatewayLimits {
   readonly messageBurst: number;
   /** Frames in a row that are no messages before the connection is closed. */
   readonly invalidInARow: number;
-  /** A resume over more buckets than this answers a fresh snapshot. */
+  /** A resume of more candles than this answers a fresh snapshot. */
   readonly resumeCandles: number;
   /** Above this a connection is lagging. */
   readonly lagBytes: number;
@@ -61,6 +61,6 @@ export function assertLimits(limits: GatewayLimits): void {
   };
   fits(limits.replyBytes < limits.lagBytes, 'replyBytes must be below lagBytes');
   fits(limits.lagBytes < limits.maxBufferedBytes, 'lagBytes must be below maxBufferedBytes');
-  fits(limits.resumeCandles * 160 < limits.maxBufferedBytes, 'a full resume must fit into maxBufferedBytes');
+  fits(limits.resumeCandles * 200 < limits.maxBufferedBytes, 'a full resume must fit into maxBufferedBytes');
   fits(limits.pingPeriodMs < limits.idleTimeoutMs, 'pingPeriodMs must be below idleTimeoutMs');
 }

@@ -11,9 +11,11 @@ export interface Source {
   release(): void;
 }
 
+/** Good while `of` is the channel's state and still has this version. */
 export interface CachedSnapshot {
-  readonly count: number;
+  readonly of: object;
   readonly version: number;
+  readonly count: number;
   readonly frame: Frame;
 }
 

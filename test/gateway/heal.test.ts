@@ -36,6 +36,23 @@ describe('a hole in what comes over the bus', () => {
     expect(harness.gateway.stats.heals).toBe(1);
   });
 
+  it('leaves no snapshot behind that was put together before it', async () => {
+    const market = new TestMarket('BTCUSDT');
+    market.closeMany(150);
+    harness = await Harness.start(market);
+    const client = await harness.client();
+    client.send({ op: 'subscribe', channels: [CHANNEL, `${CHANNEL}:closed`], snapshot: 3 });
+    client.send({ op: 'unsubscribe', channels: [CHANNEL] });
+    await client.type('unsubscribed');
+    market.close();
+    harness.bus.publish(market.close());
+    await client.type('resync');
+    const seen = client.messages.length;
+    client.send({ op: 'subscribe', channels: [CHANNEL], snapshot: 3 });
+    await client.sync();
+    new Follower(CHANNEL).read(client.messages.slice(seen)).expectTruth(market, '1m');
+  });
+
   it('is noticed by the next update, too', async () => {
     const market = new TestMarket('BTCUSDT');
     market.closeMany(150);

@@ -80,7 +80,7 @@ describe('docs/protocol.md', () => {
     ['messages of a connection', DEFAULT_LIMITS.messageBurst],
     ['frames in a row that are no messages', DEFAULT_LIMITS.invalidInARow],
     ['candles of a snapshot', LIMITS.snapshotCandles],
-    ['buckets of a resume', DEFAULT_LIMITS.resumeCandles],
+    ['candles of a resume', DEFAULT_LIMITS.resumeCandles],
     ['connections', DEFAULT_LIMITS.connections],
     ['connections', DEFAULT_LIMITS.connectionsPerAddress],
   ])('states the limit: %s, %d', (what, limit) => {

@@ -86,15 +86,26 @@ describe.each(TRANSPORTS)('resume on %s', (transport) => {
     expect((await resume(harness, { epoch, seq: market.seq - back }, 7)).candles).toHaveLength(7);
   });
 
-  it('of too much: a fresh snapshot that says so, without asking the store', async () => {
+  it('of too much: a fresh snapshot that says so', async () => {
     const market = new TestMarket('BTCUSDT');
     market.closeMany(20);
     const position = { epoch: 7, seq: market.seq };
-    market.gap(9000);
     market.closeMany(1200);
+    harness = await Harness.start(market, transport, { resumeCandles: 1199 });
+    expect(await resume(harness, position, 3)).toMatchObject({ recovered: false });
+    await harness.stop();
+    harness = await Harness.start(market, transport, { resumeCandles: 1200 });
+    expect(await resume(harness, position, 3)).toMatchObject({ recovered: true });
+  });
+
+  it('of what the store does not keep: a fresh snapshot that says so', async () => {
+    const market = new TestMarket('BTCUSDT');
+    market.closeMany(20);
+    const position = { epoch: 7, seq: market.seq };
+    market.closeMany(1200);
+    market.history.since = async () => null;
     harness = await Harness.start(market, transport);
-    expect(await resume(harness, position)).toMatchObject({ recovered: false });
-    expect(market.reads).toBe(0);
+    expect(await resume(harness, position, 3)).toMatchObject({ recovered: false });
   });
 
   it('a store that is behind is no proof', async () => {
