@@ -15,7 +15,12 @@ const SYMBOL = 'XRPETH';
 
 function fixture(name: string): string[][] {
   const path = new URL(`../fixtures/${name}`, import.meta.url);
-  return gunzipSync(readFileSync(path)).toString().trim().split('\n').slice(1).map((line) => line.split(','));
+  return gunzipSync(readFileSync(path))
+    .toString()
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(','));
 }
 
 function trade(id: number, time: number, price: string, quantity: string, side = 'buy'): Trade {
@@ -119,7 +124,9 @@ function units(value: number): string {
 /** Moves every trade by less than the grace in arrival, and sends some again. */
 function disturb(trades: readonly Trade[], seed: readonly number[]): Trade[] {
   const arrivals = trades.map((item, i) => ({ item, at: item.time + (seed[i % seed.length] ?? 0) }));
-  const again = arrivals.filter((_, i) => (seed[i % seed.length] ?? 0) % 3 === 0).map(({ item, at }) => ({ item, at: at + 1 }));
+  const again = arrivals
+    .filter((_, i) => (seed[i % seed.length] ?? 0) % 3 === 0)
+    .map(({ item, at }) => ({ item, at: at + 1 }));
   return [...arrivals, ...again].sort((a, b) => a.at - b.at).map(({ item }) => item);
 }
 
@@ -147,16 +154,20 @@ describe('the real trades', () => {
 describe('any arrival within the grace', () => {
   it('gives the same candles, each closed once, at every interval', () => {
     fc.assert(
-      fc.property(tradesArbitrary, fc.array(fc.nat({ max: GRACE_MS - 2 }), { minLength: 1, maxLength: 20 }), (trades, seed) => {
-        const events = run(disturb(trades, seed));
-        const minutes = referenceMinutes(trades);
-        expect(final(events, '1m').map(essence)).toEqual(minutes);
-        expect(events.every((event) => event.kind === 'closed' && event.candle.revision === 0)).toBe(true);
-        for (const interval of LONGER_INTERVALS) {
-          expect(final(events, interval).map(essence), interval).toEqual(referenceClosed(minutes, interval));
-        }
-        checkPositions(events);
-      }),
+      fc.property(
+        tradesArbitrary,
+        fc.array(fc.nat({ max: GRACE_MS - 2 }), { minLength: 1, maxLength: 20 }),
+        (trades, seed) => {
+          const events = run(disturb(trades, seed));
+          const minutes = referenceMinutes(trades);
+          expect(final(events, '1m').map(essence)).toEqual(minutes);
+          expect(events.every((event) => event.kind === 'closed' && event.candle.revision === 0)).toBe(true);
+          for (const interval of LONGER_INTERVALS) {
+            expect(final(events, interval).map(essence), interval).toEqual(referenceClosed(minutes, interval));
+          }
+          checkPositions(events);
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -165,18 +176,22 @@ describe('any arrival within the grace', () => {
 describe('trades after the close', () => {
   it('correct their minute, the flat minutes after it and every longer candle', () => {
     fc.assert(
-      fc.property(tradesArbitrary, fc.array(fc.nat({ max: 40 * MINUTE_MS }), { minLength: 1, maxLength: 20 }), (trades, seed) => {
-        const [first, ...rest] = trades;
-        if (first === undefined) return;
-        const late = [first, ...disturb(rest, seed)];
-        const events = run(late);
-        const minutes = referenceMinutes(trades);
-        expect(final(events, '1m').map(essence)).toEqual(minutes);
-        for (const interval of LONGER_INTERVALS) {
-          expect(final(events, interval).map(essence), interval).toEqual(referenceClosed(minutes, interval));
-        }
-        checkPositions(events);
-      }),
+      fc.property(
+        tradesArbitrary,
+        fc.array(fc.nat({ max: 40 * MINUTE_MS }), { minLength: 1, maxLength: 20 }),
+        (trades, seed) => {
+          const [first, ...rest] = trades;
+          if (first === undefined) return;
+          const late = [first, ...disturb(rest, seed)];
+          const events = run(late);
+          const minutes = referenceMinutes(trades);
+          expect(final(events, '1m').map(essence)).toEqual(minutes);
+          for (const interval of LONGER_INTERVALS) {
+            expect(final(events, interval).map(essence), interval).toEqual(referenceClosed(minutes, interval));
+          }
+          checkPositions(events);
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -190,7 +205,11 @@ describe('trades after the close', () => {
     engine.apply(trade(2, at + 1, '3', '1'));
     engine.apply(trade(3, at + 2, '2', '1'));
     const [event] = engine.takeEvents();
-    expect(event).toMatchObject({ kind: 'closed', interval: '1m', candle: { revision: 1, trades: 3, close: '2.00000000' } });
+    expect(event).toMatchObject({
+      kind: 'closed',
+      interval: '1m',
+      candle: { revision: 1, trades: 3, close: '2.00000000' },
+    });
   });
 
   it('are refused an hour later, and duplicates never count', () => {
@@ -201,6 +220,30 @@ describe('trades after the close', () => {
     expect(engine.apply(trade(2, at + 1, '1', '1'))).toBe('too_late');
     engine.apply(trade(5, at + 61 * MINUTE_MS, '1', '1'));
     expect(engine.apply(trade(5, at + 61 * MINUTE_MS, '1', '1'))).toBe('duplicate');
+  });
+});
+
+describe('a correction in the turn in which its hour closes', () => {
+  it('is in the hour when that closes, once', () => {
+    const engine = new CandleEngine(GRACE_MS);
+    const at = Date.UTC(2024, 0, 1, 10, 58);
+    engine.apply(trade(1, at, '5', '1'));
+    engine.advance(SYMBOL, at + MINUTE_MS + GRACE_MS);
+    engine.takeEvents();
+    engine.apply(trade(2, at + 1000, '9', '1'));
+    engine.advance(SYMBOL, at + 2 * MINUTE_MS + GRACE_MS);
+    const hours = engine.takeEvents().filter((event) => event.interval === '1h');
+    expect(hours).toHaveLength(1);
+    expect(hours[0]).toMatchObject({ kind: 'closed', candle: { high: '9.00000000', trades: 2, revision: 1 } });
+  });
+});
+
+describe('sums beyond DECIMAL(20,8)', () => {
+  it('are refused and change nothing', () => {
+    const engine = new CandleEngine(GRACE_MS);
+    engine.apply(trade(1, START, '1', '999999999998'));
+    expect(engine.apply(trade(2, START, '1', '2'))).toBe('overflow');
+    expect(engine.open(SYMBOL, '1m')).toMatchObject({ volume: '999999999998.00000000', trades: 1 });
   });
 });
 
@@ -240,6 +283,16 @@ describe('an outage', () => {
     const opens = base.map((event) => (event.kind === 'closed' ? event.candle.openTime : event.kind));
     const minutes = Array.from({ length: 31 }, (_, i) => at + i * MINUTE_MS);
     expect(opens).toEqual([...minutes, 'gap', at + 90 * MINUTE_MS]);
+  });
+
+  it('leaves out the minute it begins in where that has no trades, and closes whole ones before it flat', () => {
+    const engine = new CandleEngine(GRACE_MS);
+    engine.apply(trade(1, at, '5', '1'));
+    engine.gap(SYMBOL, at + 2 * MINUTE_MS + 20_000, at + 5 * MINUTE_MS + 1, 'feed away');
+    engine.apply(trade(2, at + 5 * MINUTE_MS + 2, '6', '1'));
+    engine.advance(SYMBOL, at + 6 * MINUTE_MS + GRACE_MS);
+    const opens = final(engine.takeEvents(), '1m').map((candle) => (candle.openTime - at) / MINUTE_MS);
+    expect(opens).toEqual([0, 1, 5]);
   });
 
   it('closes the longer candle that it cut', () => {
@@ -288,13 +341,24 @@ describe('a restart', () => {
           const state = stored(before);
           const again = new CandleEngine(GRACE_MS);
           if (state.minutes.length > 0) again.restore(SYMBOL, state, state.foldFrom);
-          const after = run(state.minutes.length > 0 ? arrivals.filter((item) => item.time >= state.foldFrom) : arrivals, again);
+          const after = run(
+            state.minutes.length > 0 ? arrivals.filter((item) => item.time >= state.foldFrom) : arrivals,
+            again,
+          );
           const minutes = referenceMinutes(trades);
           expect(final([...before, ...after], '1m').map(essence)).toEqual(minutes);
           for (const interval of LONGER_INTERVALS) {
-            expect(final([...before, ...after], interval).map(essence), interval).toEqual(referenceClosed(minutes, interval));
+            expect(final([...before, ...after], interval).map(essence), interval).toEqual(
+              referenceClosed(minutes, interval),
+            );
           }
-          const sent = new Map(before.flatMap((event) => (event.kind === 'closed' && event.interval === '1m' ? [[`${event.candle.openTime}/${event.candle.revision}`, event.candle] as const] : [])));
+          const sent = new Map(
+            before.flatMap((event) =>
+              event.kind === 'closed' && event.interval === '1m'
+                ? [[`${event.candle.openTime}/${event.candle.revision}`, event.candle] as const]
+                : [],
+            ),
+          );
           for (const event of after) {
             if (event.kind === 'closed' && event.interval === '1m') {
               expect(sent.has(`${event.candle.openTime}/${event.candle.revision}`)).toBe(false);
@@ -304,6 +368,56 @@ describe('a restart', () => {
       ),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('a restart behind an outage', () => {
+  const at = Date.UTC(2024, 0, 1, 10, 0);
+  const away = [at + 2 * MINUTE_MS + 1000, at + 6 * MINUTE_MS + 1000] as const;
+  function feed(engine: CandleEngine): MarketEvent[] {
+    engine.apply(trade(1, at, '5', '1'));
+    engine.apply(trade(2, at + 2 * MINUTE_MS, '5', '1'));
+    engine.gap(SYMBOL, ...away, 'feed away');
+    engine.apply(trade(3, at + 6 * MINUTE_MS + 2000, '6', '1'));
+    engine.advance(SYMBOL, at + 7 * MINUTE_MS + GRACE_MS);
+    return engine.takeEvents();
+  }
+  function state(events: readonly MarketEvent[]) {
+    const minutes = final(events, '1m');
+    const gaps = events.flatMap((event) => (event.kind === 'gap' && event.interval === '1m' ? [event.gap] : []));
+    const lastSeq = Math.max(...events.map((event) => event.seq));
+    return { minutes, hours: [], days: [], gaps, lastSeq };
+  }
+
+  it('says nothing twice when the feed delivers the outage again', () => {
+    const stored = state(feed(new CandleEngine(GRACE_MS)));
+    const engine = new CandleEngine(GRACE_MS);
+    engine.restore(SYMBOL, stored, at - 53 * MINUTE_MS);
+    expect(feed(engine)).toEqual([]);
+  });
+
+  it('invents nothing in it when the feed delivers only the trades again', () => {
+    const events = feed(new CandleEngine(GRACE_MS));
+    const stored = state(events);
+    const cut = { ...stored, minutes: stored.minutes.filter((candle) => candle.openTime < away[0]) };
+    const engine = new CandleEngine(GRACE_MS);
+    engine.restore(SYMBOL, cut, at - 57 * MINUTE_MS);
+    engine.apply(trade(1, at, '5', '1'));
+    engine.apply(trade(2, at + 2 * MINUTE_MS, '5', '1'));
+    engine.apply(trade(3, at + 6 * MINUTE_MS + 2000, '6', '1'));
+    engine.advance(SYMBOL, at + 7 * MINUTE_MS + GRACE_MS);
+    const opens = final(engine.takeEvents(), '1m').map((candle) => (candle.openTime - at) / MINUTE_MS);
+    expect(opens).toEqual([6]);
+  });
+
+  it('corrects what was stored with fewer trades than the feed has now', () => {
+    const stored = state(feed(new CandleEngine(GRACE_MS)));
+    const engine = new CandleEngine(GRACE_MS);
+    engine.restore(SYMBOL, stored, at - 53 * MINUTE_MS);
+    engine.apply(trade(9, at + 5, '8', '1'));
+    const [first] = feed(engine);
+    expect(first).toMatchObject({ kind: 'closed', interval: '1m', candle: { openTime: at, revision: 1, trades: 2 } });
+    expect(first?.seq).toBeGreaterThan(stored.lastSeq);
   });
 });
 

@@ -41,7 +41,18 @@ function foldSorted(openTime: number, trades: readonly Trade[], flatAt: string):
   if (trades.length === 0) {
     const zero8 = text(0n, 8);
     const zero16 = text(0n, 16);
-    return { openTime, open: flatAt, high: flatAt, low: flatAt, close: flatAt, volume: zero8, quoteVolume: zero16, takerBuyVolume: zero8, takerBuyQuoteVolume: zero16, trades: 0 };
+    return {
+      openTime,
+      open: flatAt,
+      high: flatAt,
+      low: flatAt,
+      close: flatAt,
+      volume: zero8,
+      quoteVolume: zero16,
+      takerBuyVolume: zero8,
+      takerBuyQuoteVolume: zero16,
+      trades: 0,
+    };
   }
   const prices = trades.map((trade) => scaled(trade.priceWhole, trade.priceFraction));
   const quantities = trades.map((trade) => scaled(trade.quantityWhole, trade.quantityFraction));
@@ -51,13 +62,31 @@ function foldSorted(openTime: number, trades: readonly Trade[], flatAt: string):
   return {
     openTime,
     open: text(at(prices, 0), 8),
-    high: text(prices.reduce((a, b) => (a > b ? a : b)), 8),
-    low: text(prices.reduce((a, b) => (a < b ? a : b)), 8),
+    high: text(
+      prices.reduce((a, b) => (a > b ? a : b)),
+      8,
+    ),
+    low: text(
+      prices.reduce((a, b) => (a < b ? a : b)),
+      8,
+    ),
     close: text(at(prices, prices.length - 1), 8),
-    volume: text(sum((i) => at(quantities, i)), 8),
-    quoteVolume: text(sum((i) => at(prices, i) * at(quantities, i)), 16),
-    takerBuyVolume: text(sum((i) => at(quantities, i) * bought(i)), 8),
-    takerBuyQuoteVolume: text(sum((i) => at(prices, i) * at(quantities, i) * bought(i)), 16),
+    volume: text(
+      sum((i) => at(quantities, i)),
+      8,
+    ),
+    quoteVolume: text(
+      sum((i) => at(prices, i) * at(quantities, i)),
+      16,
+    ),
+    takerBuyVolume: text(
+      sum((i) => at(quantities, i) * bought(i)),
+      8,
+    ),
+    takerBuyQuoteVolume: text(
+      sum((i) => at(prices, i) * at(quantities, i) * bought(i)),
+      16,
+    ),
     trades: trades.length,
   };
 }
@@ -89,14 +118,23 @@ export function referenceRoll(minutes: readonly ReferenceCandle[], interval: Int
   const groups = groupBy(minutes, (minute) => bucketStart(interval, minute.openTime));
   return [...groups].map(([openTime, group]) => {
     const total = (pick: (candle: ReferenceCandle) => string, decimals: number) =>
-      text(group.reduce((sum, candle) => sum + units(pick(candle)), 0n), decimals);
+      text(
+        group.reduce((sum, candle) => sum + units(pick(candle)), 0n),
+        decimals,
+      );
     const best = (pick: (candle: ReferenceCandle) => string, better: (a: bigint, b: bigint) => boolean) =>
       group.map(pick).reduce((a, b) => (better(units(b), units(a)) ? b : a));
     return {
       openTime,
       open: group[0]?.open ?? '',
-      high: best((candle) => candle.high, (a, b) => a > b),
-      low: best((candle) => candle.low, (a, b) => a < b),
+      high: best(
+        (candle) => candle.high,
+        (a, b) => a > b,
+      ),
+      low: best(
+        (candle) => candle.low,
+        (a, b) => a < b,
+      ),
       close: group.at(-1)?.close ?? '',
       volume: total((candle) => candle.volume, 8),
       quoteVolume: total((candle) => candle.quoteVolume, 16),
