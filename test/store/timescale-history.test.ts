@@ -3,8 +3,8 @@ import type { Sql } from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/kit/clock.js';
 import type { Candle, Gap } from '../../src/market/candle.js';
-import { DAY_MS, INTERVALS, MINUTE_MS } from '../../src/market/interval.js';
-import { nextSeq } from '../../src/market/position.js';
+import { bucketEnd, DAY_MS, HOUR_MS, INTERVALS, type Interval, MINUTE_MS } from '../../src/market/interval.js';
+import { nextSeq, seqMinute } from '../../src/market/position.js';
 import type { CandleRecord } from '../../src/store/spool/record.js';
 import { aggregateWatermark } from '../../src/store/timescale/aggregates.js';
 import { Database } from '../../src/store/timescale/database.js';
@@ -165,7 +165,8 @@ test('since gives exactly the candles of a later seq, corrections included, or n
         const end = LATER + 300 * MINUTE_MS;
         for (const interval of ['1m', '3m', '5m', '30m', '1h', '4h', '1d', '3d', '1w', '1M'] as const) {
           const all = foldMinutes(candlesOf([...rows.values()]), interval, end);
-          const missed = all.filter((candle) => candle.seq > position);
+          const known = seqMinute(position) + MINUTE_MS;
+          const missed = all.filter(({ seq, openTime }) => seq > position || bucketEnd(interval, openTime) > known);
           const options = { limit: 300, horizonMs };
           expect(await history.since(symbol, interval, position, end, options)).toEqual(missed);
           const tight = await history.since(symbol, interval, position, end, {
@@ -178,6 +179,28 @@ test('since gives exactly the candles of a later seq, corrections included, or n
     ),
     { numRuns: 8 },
   );
+});
+
+test('since gives a candle that an outage cut short before the position, and none that had closed by then', async () => {
+  const at = (n: number): CandleRecord => {
+    const openTime = LATER + n * MINUTE_MS;
+    return minute(n, { symbol, openTime, seq: nextSeq(0, openTime) });
+  };
+  // Away from 10:15 to 10:40 and, without a minute between, from 10:41 to 12:00: the hour of 10:00 ends at its 10:14.
+  await store([at(600), at(614), at(720)]);
+  const announced = nextSeq(0, LATER + 639 * MINUTE_MS);
+  const since = async (interval: Interval, seq: number) => {
+    const candles = await history.since(symbol, interval, seq, LATER + 780 * MINUTE_MS, {
+      limit: 9,
+      horizonMs: HOUR_MS,
+    });
+    return candles?.map(({ openTime }) => (openTime - LATER) / MINUTE_MS);
+  };
+  expect(await since('1h', announced)).toEqual([600, 720]);
+  expect(await since('2h', announced)).toEqual([600, 720]);
+  expect(await since('30m', announced)).toEqual([720]);
+  expect(await since('1m', announced)).toEqual([720]);
+  expect(await since('1h', nextSeq(announced, LATER + 659 * MINUTE_MS))).toEqual([720]);
 });
 
 test('a candle is closed by the bound given, else by the newest minute of its symbol', async () => {
@@ -235,6 +258,16 @@ test('the state of many symbols comes back together', async () => {
   expect(empty).toEqual({ symbol: 'EMPTY', minutes: [], hours: [], days: [], gaps: [], lastSeq: 0 });
   expect(one?.minutes).toHaveLength(1);
   expect(one?.lastSeq).toBe(first?.candle.seq);
+});
+
+test('the state of a symbol with holes reaches back as many candles as one without', async () => {
+  const rows = Array.from({ length: 400 }, (_, n) => minute(n, { symbol, openTime: LATER + n * 7 * HOUR_MS }));
+  await store(rows);
+  const [state] = await database.run((pool) => loadState(pool, [symbol]));
+  const end = LATER + 399 * 7 * HOUR_MS + MINUTE_MS;
+  expect(state?.minutes).toEqual(candlesOf(rows).slice(-130));
+  expect(state?.hours).toEqual(foldMinutes(candlesOf(rows), '1h', end).slice(-49));
+  expect(state?.days).toEqual(foldMinutes(candlesOf(rows), '1d', end).slice(-63));
 });
 
 test('symbols are registered once, updated, and listed with their ends', async () => {

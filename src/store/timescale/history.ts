@@ -44,14 +44,18 @@ function statements(interval: Interval): Statements {
     return {
       before: asJson(`${between} ORDER BY ${time} DESC LIMIT $4::bigint`),
       range: asJson(`${between} ORDER BY ${time} LIMIT $4::bigint`),
-      since: asJson(`${between} AND seq > $5::bigint ORDER BY ${time} LIMIT $4::bigint`),
+      since: asJson(
+        `${between} AND (seq > $5::bigint OR ${time} >= $6::timestamptz) ORDER BY ${time} LIMIT $4::bigint`,
+      ),
     };
   }
   const some = `LIMIT ($4::bigint + 1) * ${rows}`;
   return {
     before: asJson(`${fold(interval, `${between} ORDER BY ${time} DESC ${some}`)} ORDER BY t DESC LIMIT $4::bigint`),
     range: asJson(`${fold(interval, `${between} ORDER BY ${time} ${some}`)} ORDER BY t LIMIT $4::bigint`),
-    since: asJson(`${fold(interval, between)} HAVING max(seq) > $5::bigint ORDER BY t LIMIT $4::bigint`),
+    since: asJson(
+      `${fold(interval, between)} HAVING max(seq) > $5::bigint OR max(t) >= $6::timestamptz ORDER BY t LIMIT $4::bigint`,
+    ),
   };
 }
 
@@ -107,6 +111,8 @@ export class CandleHistory {
 
   /**
    * All candles with openTime < beforeMs that closed or changed after `seq`; null when they are more than `limit`.
+   * One that ends after the newest minute which `seq` knows of closed later, even where it has no later rows: an outage
+   * may have cut it short.
    * `horizonMs` is how far back a correction may reach: it bounds what has to be looked at.
    */
   async since(
@@ -118,7 +124,8 @@ export class CandleHistory {
   ): Promise<Candle[] | null> {
     const from = bucketStart(interval, Math.max(BEGINNING_MS, seqMinute(seq) - horizonMs));
     const end = alignUp(interval, beforeMs);
-    const candles = await this.#candles('since', symbol, interval, [from, end, limit + 1, seq], closedBefore);
+    const later = bucketStart(interval, within(seqMinute(seq) + MINUTE_MS));
+    const candles = await this.#candles('since', symbol, interval, [from, end, limit + 1, seq, later], closedBefore);
     return candles.length > limit ? null : candles;
   }
 
@@ -136,13 +143,14 @@ export class CandleHistory {
     which: keyof Statements,
     symbol: string,
     interval: Interval,
-    bounds: readonly [start: number, end: number, limit: number, ...seq: number[]],
+    bounds: readonly [startMs: number, endMs: number, limit: number, seq?: number, laterMs?: number],
     closedBefore: number | undefined,
   ): Promise<Candle[]> {
     const statement = STATEMENTS[interval][which];
-    const [start, end, limit, ...seq] = bounds;
+    const [startMs, endMs, limit, seq, laterMs] = bounds;
+    const since = seq === undefined || laterMs === undefined ? [] : [seq, timeText(laterMs)];
     const [rows, closedUntil] = await this.#ask(async (sql) => {
-      const parameters = [symbol, timeText(start), timeText(end), limit, ...seq];
+      const parameters = [symbol, timeText(startMs), timeText(endMs), limit, ...since];
       const [result, newest] = await Promise.all([
         sql.unsafe(statement, parameters, { prepare: true }),
         closedBefore === undefined ? sql.unsafe<{ newest: string | null }[]>(NEWEST, [symbol], { prepare: true }) : [],
