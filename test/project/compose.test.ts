@@ -2,14 +2,18 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { ConfigError, loadConfig } from '../../src/config/config.js';
 import { UNUSED_VARIABLES, VARIABLES } from '../../src/config/variables.js';
 import { parseFeeds } from '../../src/feed/spec.js';
 import { healthRoutes } from '../../src/http/health.js';
 import { ROOT, read } from './files.js';
-import { parseYaml, type Yaml } from './yaml.js';
 
 /** There may be no container engine where the tests run: this checks what can be checked of the files themselves. */
+
+/** Scalars as they are written: no type is guessed. */
+type Yaml = string | null | readonly Yaml[] | { readonly [key: string]: Yaml };
+const parseYaml = (text: string): Mapping => parse(text, { schema: 'failsafe' }) as Mapping;
 
 type Mapping = { readonly [key: string]: Yaml };
 
@@ -23,7 +27,7 @@ const imageEnvironment = Object.fromEntries(
 
 function mapping(value: Yaml | undefined): Mapping {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new TypeError('a mapping is missing');
-  return value;
+  return value as Mapping;
 }
 
 function list(value: Yaml | undefined): readonly string[] {
