@@ -6,6 +6,7 @@ import { floorMinute, type TradeSink } from '../feed/feed.js';
 import { CandleHistory } from '../store/timescale/history.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import type { Around } from './around.js';
+import { catchingUp } from './catching-up.js';
 import { MarketView } from './market-view.js';
 import { type Restored, resumePoint, storedStatus } from './restore.js';
 import type { Store } from './store.js';
@@ -21,7 +22,7 @@ export interface Ingest {
 }
 
 /** Feeds, engine and bus, caught up to where live data begins; the feeds are not live yet. @throws UserError */
-export async function openIngest(around: Around, { readers, spool, restored }: Store): Promise<Ingest> {
+export async function openIngest(around: Around, { readers, spool, writer, restored }: Store): Promise<Ingest> {
   const { config, clock, log, progress, lifecycle } = around;
   const history = new CandleHistory(readers);
   const registry = new SymbolRegistry((entries) => readers.run((sql) => registerSymbols(sql, entries)), clock, log);
@@ -43,6 +44,8 @@ export async function openIngest(around: Around, { readers, spool, restored }: S
     history,
     live: (symbol, interval) => pipeline.window(symbol, interval),
     isStored: (symbol) => registry.has(symbol),
+    isStoreBehind: () => spool.stats().recordsBehind > 0,
+    storeCatchesUp: catchingUp(() => writer.drained(), clock),
   });
   await lifecycle.start(pipeline);
 

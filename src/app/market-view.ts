@@ -18,12 +18,21 @@ export interface MarketViewOptions {
   live(symbol: string, interval: Interval): Promise<HotWindow | null>;
   /** Whether anything is stored for the symbol. */
   isStored(symbol: string): boolean;
+  /** Whether candles that are durable already are still on their way into the store. */
+  isStoreBehind(): boolean;
+  /** Resolves when they have arrived, or after a moment. */
+  storeCatchesUp(): Promise<void>;
 }
 
 export interface CandleRange {
   readonly from?: number;
   readonly to?: number;
   readonly limit: number;
+}
+
+interface Found {
+  readonly candles: readonly Candle[];
+  readonly known: boolean;
 }
 
 /** The database is behind what is in memory, and what lies between cannot be read now. */
@@ -35,6 +44,16 @@ export class HistoryBehindError extends Error {
 }
 
 const END_OF_TIME_MS = Number.MAX_SAFE_INTEGER;
+
+/** Where stored candles have to end. */
+interface Seam {
+  readonly symbol: string;
+  readonly end: number;
+  /** Candles in memory go on from there. */
+  readonly met: boolean;
+  /** As it was before the store was asked. */
+  readonly behind: boolean;
+}
 
 /** Live and stored candles as one series: what is in memory wins, the store has the rest, and there is no hole between. */
 export class MarketView {
@@ -61,11 +80,17 @@ export class MarketView {
    * Candles ascending, the open one included where it lies in [from, to). With `from` the oldest `limit`, else the latest.
    * @throws HistoryBehindError, or what the store throws.
    */
-  async query(
-    symbol: string,
-    interval: Interval,
-    { from, to = END_OF_TIME_MS, limit }: CandleRange,
-  ): Promise<{ candles: readonly Candle[]; known: boolean }> {
+  async query(symbol: string, interval: Interval, range: CandleRange): Promise<Found> {
+    try {
+      return await this.#read(symbol, interval, range);
+    } catch (error) {
+      if (!(error instanceof HistoryBehindError)) throw error;
+      await this.#options.storeCatchesUp();
+      return await this.#read(symbol, interval, range);
+    }
+  }
+
+  async #read(symbol: string, interval: Interval, { from, to = END_OF_TIME_MS, limit }: CandleRange): Promise<Found> {
     const window = await this.window(symbol, interval);
     if (window === null) return { candles: [], known: false };
     const hot = window.open === null ? window.closed : [...window.closed, window.open];
@@ -73,28 +98,28 @@ export class MarketView {
     const inRange = hot.filter((candle) => candle.openTime >= (from ?? 0) && candle.openTime < to);
     const { history } = this.#options;
     const end = Math.min(to, edge);
+    const seam = { symbol, end, met: to > edge && hot.length > 0, behind: this.#options.isStoreBehind() };
     if (from === undefined) {
       if (inRange.length >= limit) return { candles: inRange.slice(-limit), known: true };
       const older = await history.before(symbol, interval, end, limit - inRange.length);
-      await this.#requireSeam(symbol, older.at(-1), hot[0], to > edge);
+      await this.#requireSeam(older.at(-1), seam);
       return { candles: [...older, ...inRange], known: true };
     }
     const older = from < edge ? await history.range(symbol, interval, from, end, limit) : [];
-    if (older.length < limit && from < edge) await this.#requireSeam(symbol, older.at(-1), hot[0], to > edge);
+    if (older.length < limit && from < edge) await this.#requireSeam(older.at(-1), seam);
     return { candles: [...older, ...inRange].slice(0, limit), known: true };
   }
 
-  /** The store is written in order: either its last candle meets memory's first, or what is missing was a gap. */
-  async #requireSeam(
-    symbol: string,
-    last: Candle | undefined,
-    first: Candle | undefined,
-    meet: boolean,
-  ): Promise<void> {
-    if (!meet || last === undefined || first === undefined) return;
-    const end = bucketEnd(last.interval, last.openTime);
-    if (end >= first.openTime) return;
-    const gaps = await this.#options.history.gaps(symbol, end, first.openTime);
+  /**
+   * The store is written in order: either its last candle reaches the end of what was asked of it, or nothing is on its
+   * way into it. Where memory follows, what lies between can only be a gap.
+   */
+  async #requireSeam(last: Candle | undefined, { symbol, end, met, behind }: Seam): Promise<void> {
+    const reached = last === undefined ? null : bucketEnd(last.interval, last.openTime);
+    if (reached !== null && reached >= end) return;
+    if (behind) throw new HistoryBehindError(symbol);
+    if (reached === null || !met) return;
+    const gaps = await this.#options.history.gaps(symbol, reached, end);
     if (gaps.length === 0) throw new HistoryBehindError(symbol);
   }
 }
