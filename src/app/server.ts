@@ -20,6 +20,7 @@ import { StoredHistory } from './stored-history.js';
 
 /** Clients are told to go, and given this long. */
 const DRAIN_MS = 1000;
+const HISTORY_WAIT_MS = 15_000;
 
 export interface RunningServer {
   readonly port: number;
@@ -36,6 +37,7 @@ export async function startServer(around: Around): Promise<RunningServer> {
 
   const store = await openStore(around);
   const ingest = await openIngest(around, store);
+  await historyWritten(around, store);
   const gateway: Gateway = new Gateway({
     createTransport,
     http: createRouter(await routesOf(around, store, ingest, () => gateway)),
@@ -55,6 +57,16 @@ export async function startServer(around: Around): Promise<RunningServer> {
   await store.startJobs();
   for (const feed of ingest.feeds.all) await lifecycle.start(feed);
   return { port, failed: store.failed };
+}
+
+/** The first page is asked for at once: what catching up brought should be readable by then. Live waits for no database. */
+async function historyWritten({ clock, progress }: Around, { writer }: Store): Promise<void> {
+  let cancel = (): void => {};
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.after(HISTORY_WAIT_MS, resolve);
+  });
+  await progress.during('Writing the history to the database', () => Promise.race([writer.drained(), late]));
+  cancel();
 }
 
 async function routesOf(around: Around, store: Store, ingest: Ingest, gateway: () => Gateway): Promise<Route[]> {
