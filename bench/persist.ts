@@ -1,13 +1,14 @@
 /**
  * Closed candles from the spool into `ohlcv`, against the server's own `INSERT … SELECT` of the same rows into the same
- * table: `npx tsx bench/persist.ts [--json] [--rows 200000] [--rounds 7]`.
+ * table: `npx tsx bench/persist.ts [--json] [--rows 100000] [--rounds 7]`, about two minutes.
  *
- * Every round empties the table and times three ways, in turning order: the server's own copy from a table that holds the
- * rows already (the floor: no client, no protocol), the writer draining a spool that holds them (reading, decoding,
- * checking, encoding, COPY, acknowledging; appending is not timed), and an upsert of the same batches. Ratios are per
- * round. A round whose floor is more than 25 % off the median floor is void. Client and server share the machine's cores.
+ * Every round empties the table and times three ways: the server's own copy from a table that holds the rows already (the
+ * floor: no client, no protocol), the writer draining a spool that holds them (reading, decoding, checking, encoding,
+ * COPY, acknowledging; appending is not timed), and an upsert of batches of the writer's size. Ratios are per round. A
+ * round whose floor is more than 25 % off the median floor is void. Client and server share the machine's cores: the
+ * writer needs a second one, the floor does not.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,18 +21,21 @@ import { Database } from '../src/store/timescale/database.js';
 import { upsertCandles } from '../src/store/timescale/upsert.js';
 import { TimescaleWriter } from '../src/store/timescale/writer.js';
 import { realPostgres, type TestDatabase, testDatabase } from '../test/support/database.js';
+import { median, type Results, report, rounds } from './support/rounds.js';
 
 const { values } = parseArgs({
   options: {
+    // Read by the report.
     json: { type: 'boolean', default: false },
-    rows: { type: 'string', default: '200000' },
+    rows: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '7' },
   },
 });
 const ROWS = Number(values.rows);
 const ROUNDS = Math.max(5, Number(values.rounds));
 const SYMBOLS = 100;
-const BATCH_ROWS = 10_000;
+/** As the writer takes them. */
+const BATCH_ROWS = 2000;
 const FLOOR_TOLERANCE = 0.25;
 const TARGET = 0.45;
 const FIRST = Date.UTC(2024, 0, 1);
@@ -85,19 +89,23 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return Number(process.hrtime.bigint() - start) / 1e9;
 }
 
-async function drain(url: string, records: readonly CandleRecord[]): Promise<number> {
+/** A spool with the rows as they come: a group a minute. @returns its directory, to be copied */
+async function fillSpool(records: readonly CandleRecord[]): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'candlecast-bench-'));
   const spool = new Spool({ directory, clock: systemClock, log: silentLog });
   await spool.start();
-  await spool.append(records);
-  const writer = new TimescaleWriter({
-    url,
-    source: spool,
-    clock: systemClock,
-    log: silentLog,
-    quarantineDirectory: directory,
-    batchRecords: BATCH_ROWS,
-  });
+  for (let i = 0; i < records.length; i += SYMBOLS) await spool.append(records.slice(i, i + SYMBOLS));
+  await spool.stop();
+  return directory;
+}
+
+async function drain(url: string, filled: string): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), 'candlecast-bench-'));
+  await cp(filled, directory, { recursive: true });
+  const spool = new Spool({ directory, clock: systemClock, log: silentLog });
+  await spool.start();
+  const options = { url, source: spool, clock: systemClock, log: silentLog, quarantineDirectory: directory };
+  const writer = new TimescaleWriter(options);
   const time = await seconds(async () => {
     await writer.start();
     await writer.drained();
@@ -115,12 +123,6 @@ async function upsert(database: Database, records: readonly CandleRecord[]): Pro
   });
 }
 
-interface Round {
-  floor: number;
-  writer: number;
-  upsert: number;
-}
-
 async function assertAllThere(sql: Sql): Promise<void> {
   const [row] = await sql`SELECT
     (SELECT count(*) FROM ohlcv)::int AS rows,
@@ -128,85 +130,39 @@ async function assertAllThere(sql: Sql): Promise<void> {
   if (row?.rows !== ROWS || row?.other !== 0) throw new Error(`the table differs: ${JSON.stringify(row)}`);
 }
 
-async function measure(name: string, server: TestDatabase, records: readonly CandleRecord[]): Promise<Summary> {
+const FLOOR = 'INSERT … SELECT';
+const WRITER = 'spool → table';
+const UPSERT = 'unnest upsert';
+
+async function measure(server: TestDatabase, records: readonly CandleRecord[], filled: string): Promise<Results> {
   const sql = server.connect({ max: 1 });
   const database = new Database({ url: server.url, clock: systemClock, deadlineMs: 120_000 });
   await upsert(database, records);
   await sql`CREATE TABLE bench_rows AS SELECT * FROM ohlcv`;
-  const ways: Readonly<Record<keyof Round, () => Promise<number>>> = {
-    floor: () => seconds(() => sql`INSERT INTO ohlcv SELECT * FROM bench_rows`),
-    writer: () => drain(server.url, records),
-    upsert: () => upsert(database, records),
+  const checked = new Set<string>();
+  const rate = (name: string, way: () => Promise<number>) => async () => {
+    await sql`TRUNCATE ohlcv`;
+    await sql`CHECKPOINT`;
+    const time = await way();
+    if (!checked.has(name)) await assertAllThere(sql);
+    checked.add(name);
+    return ROWS / time;
   };
-  const order: (keyof Round)[] = ['floor', 'writer', 'upsert'];
-  const rounds: Round[] = [];
-  for (let i = 0; i < ROUNDS; i++) {
-    const round: Round = { floor: 0, writer: 0, upsert: 0 };
-    for (const way of order) {
-      await sql`TRUNCATE ohlcv`;
-      await sql`CHECKPOINT`.catch(() => undefined);
-      round[way] = await ways[way]();
-      if (i === 0) await assertAllThere(sql);
-    }
-    rounds.push(round);
-    order.push(...order.splice(0, 1));
-  }
+  const results = await rounds(ROUNDS, {
+    [FLOOR]: rate(FLOOR, () => seconds(() => sql`INSERT INTO ohlcv SELECT * FROM bench_rows`)),
+    [WRITER]: rate(WRITER, () => drain(server.url, filled)),
+    [UPSERT]: rate(UPSERT, () => upsert(database, records)),
+  });
   await database.close();
-  return summarize(name, rounds);
+  return results;
 }
 
-interface Spread {
-  median: number;
-  min: number;
-  max: number;
-}
-interface Summary {
-  engine: string;
-  rows: number;
-  validRounds: number;
-  rowsPerSecond: Record<keyof Round, Spread>;
-  ratioToFloor: Record<'writer' | 'upsert', Spread>;
-}
-
-function spread(numbers: readonly number[]): Spread {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return {
-    median: sorted[sorted.length >> 1] ?? Number.NaN,
-    min: sorted[0] ?? Number.NaN,
-    max: sorted.at(-1) ?? Number.NaN,
-  };
-}
-
-function summarize(engine: string, rounds: readonly Round[]): Summary {
-  const middle = spread(rounds.map(({ floor }) => floor)).median;
-  const valid = rounds.filter(({ floor }) => Math.abs(floor / middle - 1) <= FLOOR_TOLERANCE);
-  const rate = (way: keyof Round): Spread => spread(valid.map((round) => ROWS / round[way]));
-  const ratio = (way: keyof Round): Spread => spread(valid.map((round) => round.floor / round[way]));
-  return {
-    engine,
-    rows: ROWS,
-    validRounds: valid.length,
-    rowsPerSecond: { floor: rate('floor'), writer: rate('writer'), upsert: rate('upsert') },
-    ratioToFloor: { writer: ratio('writer'), upsert: ratio('upsert') },
-  };
-}
-
-function line(text = ''): void {
-  if (!values.json) process.stdout.write(`${text}\n`);
-}
-
-function print(summary: Summary): void {
-  const show = ({ median, min, max }: Spread, digits: number): string =>
-    `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
-  line(`${summary.engine}: ${summary.rows} rows, ${summary.validRounds} of ${ROUNDS} rounds valid, median (range)`);
-  line(`  INSERT … SELECT  ${show(summary.rowsPerSecond.floor, 0)} rows/s`);
-  line(
-    `  spool → table    ${show(summary.rowsPerSecond.writer, 0)} rows/s, ratio ${show(summary.ratioToFloor.writer, 2)} (target ${TARGET})`,
-  );
-  line(
-    `  unnest upsert    ${show(summary.rowsPerSecond.upsert, 0)} rows/s, ratio ${show(summary.ratioToFloor.upsert, 2)}`,
-  );
-  line();
+/** The rounds whose floor is near the median floor. */
+function validRounds(results: Results): Results {
+  const floor = results[FLOOR] ?? [];
+  const middle = median(floor);
+  const valid = floor.map((rate) => Math.abs(rate / middle - 1) <= FLOOR_TOLERANCE);
+  return Object.fromEntries(Object.entries(results).map(([way, rates]) => [way, rates.filter((_, i) => valid[i])]));
 }
 
 const engines: [string, () => Promise<TestDatabase>][] = [
@@ -214,15 +170,16 @@ const engines: [string, () => Promise<TestDatabase>][] = [
   ['embedded TimescaleDB', testDatabase],
 ];
 const records = candles();
-const results: Summary[] = [];
+const filled = await fillSpool(records);
 for (const [name, start] of engines) {
   const server = await start();
   try {
-    const summary = await measure(name, server, records);
-    print(summary);
-    results.push(summary);
+    const valid = validRounds(await measure(server, records, filled));
+    const ratios = [[WRITER, FLOOR, TARGET] as const, [UPSERT, FLOOR, null] as const];
+    const count = `${valid[FLOOR]?.length ?? 0} of ${ROUNDS} rounds valid`;
+    report(`Persist, ${name}: ${ROWS} rows, ${count}`, valid, { unit: 'rows/s', ratios });
   } finally {
     await server.stop();
   }
 }
-if (values.json) process.stdout.write(`${JSON.stringify({ bench: 'persist', target: TARGET, results })}\n`);
+await rm(filled, { recursive: true, force: true });

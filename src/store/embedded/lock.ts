@@ -13,7 +13,7 @@ interface Holder {
   /** The server that started it. */
   readonly parentPid: number;
   readonly parentStarted: string | null;
-  /** Where it listens; removed for it when it was killed. */
+  /** Where it listens; removed for it when it was killed. Empty: the lock of a server itself, not of its database process. */
   readonly socketDirectory: string;
 }
 
@@ -30,6 +30,7 @@ const FOREIGN_SILENT_MS = 20_000;
 
 /**
  * Takes the lock file at `path` for this process, waiting for a holder that is about to go.
+ * @param socketDirectory of a database process; empty for a server.
  * @throws UserError naming the holder when the directory is in use.
  */
 export async function takeLock(
@@ -81,8 +82,10 @@ async function waitOrRefuse(
 ): Promise<void> {
   if (state === 'busy' || clock.now() >= deadline) {
     const where = holder.host === hostname() ? '' : ` on host ${holder.host}`;
+    const who = holder.socketDirectory === '' ? holder.pid : holder.parentPid;
+    const database = holder.socketDirectory === '' ? '' : ` (its database process is ${holder.pid})`;
     throw new UserError(
-      `the database in ${path.replace(/\.lock$/, '')} is in use by process ${holder.parentPid}${where} (its database process is ${holder.pid}): stop it, or choose another DATA_DIR`,
+      `${dirname(path)} is in use by process ${who}${where}${database}: stop it, or choose another DATA_DIR`,
     );
   }
   onProgress('waiting for the last run to close the database');
@@ -139,6 +142,7 @@ async function look(holder: Holder, path: string, clock: Clock): Promise<'busy' 
     return clock.now() - mtimeMs > FOREIGN_SILENT_MS ? 'gone' : 'busy';
   }
   if (!(await alive(holder.pid, holder.started))) return 'gone';
+  if (holder.socketDirectory === '') return 'busy';
   return (await alive(holder.parentPid, holder.parentStarted)) ? 'busy' : 'orphan';
 }
 

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { compareCursors, type SpoolCursor } from './cursor.js';
 import { decodeRecords, type SpoolRecord } from './record.js';
 import { damaged, readFrames, SEGMENT_HEADER, segmentPath } from './segment.js';
@@ -10,6 +11,9 @@ export interface SpoolBatch {
   /** Epoch ms at which the last of them was appended. */
   readonly lastTime: number;
 }
+
+/** Records decoded in one turn of the event loop: live data and the database's socket wait no longer than that. */
+const RECORDS_PER_TURN = 500;
 
 /** Reads durable frames in order, keeping one file open. One read at a time. */
 export class SpoolReader {
@@ -36,7 +40,9 @@ export class SpoolReader {
       let offset = at.offset;
       for (const frame of frames) {
         if (records.length >= maxRecords) break;
+        const before = records.length;
         for (const record of decodeRecords(frame.body)) records.push(record);
+        if (turn(before) !== turn(records.length)) await setImmediate();
         offset += frame.size;
         lastTime = frame.time;
       }
@@ -58,4 +64,8 @@ export class SpoolReader {
     this.#segment = segment;
     return this.#handle;
   }
+}
+
+function turn(records: number): number {
+  return Math.floor(records / RECORDS_PER_TURN);
 }
