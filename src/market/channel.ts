@@ -26,7 +26,3 @@ export function parseChannel(name: string): Channel | string {
   if (suffix !== undefined && suffix !== 'closed') return `no such channel: a channel is ${CHANNEL_RULE}`;
   return { kind: 'candles', name, symbol, interval, closedOnly: suffix === 'closed' };
 }
-
-export function candleChannel(symbol: string, interval: Interval, closedOnly: boolean): string {
-  return `candles:${symbol}:${interval}${closedOnly ? ':closed' : ''}`;
-}

@@ -20,7 +20,6 @@ export const INTERVALS = [
 
 export type Interval = (typeof INTERVALS)[number];
 
-export const BASE_INTERVAL: Interval = '1m';
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;

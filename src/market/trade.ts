@@ -18,13 +18,3 @@ export interface Trade {
   readonly quantityFraction: number;
   readonly takerSide: TakerSide;
 }
-
-/** What feeds read from text before it is a Trade. `id` and `time` may be numbers or digit strings. */
-export interface RawTrade {
-  readonly symbol: string;
-  readonly id: number;
-  readonly time: number;
-  readonly price: string;
-  readonly quantity: string;
-  readonly takerSide: string;
-}
