@@ -82,11 +82,11 @@ async function waitOrRefuse(
 ): Promise<void> {
   if (state === 'busy' || clock.now() >= deadline) {
     const where = holder.host === hostname() ? '' : ` on host ${holder.host}`;
-    const who = holder.socketDirectory === '' ? holder.pid : holder.parentPid;
-    const database = holder.socketDirectory === '' ? '' : ` (its database process is ${holder.pid})`;
-    throw new UserError(
-      `${dirname(path)} is in use by process ${who}${where}${database}: stop it, or choose another DATA_DIR`,
-    );
+    const owner =
+      holder.socketDirectory === ''
+        ? `${dirname(path)} is in use by process ${holder.pid}${where}`
+        : `the database in ${path.replace(/\.lock$/, '')} is in use by process ${holder.parentPid}${where} (its database process is ${holder.pid})`;
+    throw new UserError(`${owner}: stop it, or choose another DATA_DIR`);
   }
   onProgress('waiting for the last run to close the database');
   await new Promise<void>((resolve) => {
