@@ -55,7 +55,7 @@ async function answer(source: CandleSource, log: Log, httpRequest: HttpRequest):
   try {
     const request = readRequest(httpRequest.query);
     return await readPage(source, request).catch((error: unknown) => {
-      log.error({ err: error, symbol: request.symbol, interval: request.interval }, 'history could not be read');
+      report(log, error, request);
       return problem(
         503,
         'History unavailable',
@@ -68,6 +68,12 @@ async function answer(source: CandleSource, log: Log, httpRequest: HttpRequest):
     if (error instanceof QueryError) return problem(400, 'Bad request', error.message);
     throw error;
   }
+}
+
+/** A store that is away or behind has been reported by whoever writes to it: not again for each request. */
+function report(log: Log, error: unknown, { symbol, interval }: Request): void {
+  const known = error instanceof Error && error.name === 'HistoryUnavailable';
+  log[known ? 'debug' : 'error']({ err: error, symbol, interval }, 'history could not be read');
 }
 
 async function readPage(source: CandleSource, request: Request): Promise<HttpResponse> {
