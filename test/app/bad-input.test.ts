@@ -256,7 +256,13 @@ describe('a running server', () => {
 
   it('keeps its DATA_DIR to itself', async () => {
     const said = await Promise.all([refused({ DATA_DIR: dataDir }), refused({ DATA_DIR: dataDir }, ['db'])]);
-    for (const words of said) expect(words).toMatch(new RegExp(`in use by process .*${server.child.pid}`));
+    for (const [words, where] of [
+      [said[0], dataDir],
+      [said[1], join(dataDir, 'timescale')],
+    ] as const) {
+      expect(words).toContain(`${where} is in use by process ${server.child.pid}`);
+      expect(words).toMatch(/stop it, or choose another DATA_DIR/);
+    }
     expect((await get(server, '/healthz')).status).toBe(200);
   });
 
