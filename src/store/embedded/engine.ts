@@ -29,10 +29,9 @@ export class EngineDied extends Error {
 
 const OWN_REPLY_BYTES = 1_048_576;
 /**
- * How much V8 runs of a WASM function before it optimises it; the default is 1,800,000. PostgreSQL at its start runs a
- * little of very much: with the default optimising takes more processor time than the statements themselves (the open
- * took 1.8 s instead of 1.1 s of it, the first statements of a start 600 ms instead of 250). What is hot is still
- * optimised soon.
+ * How much V8 runs of a WASM function before it optimises it; far above the default. PostgreSQL at its start runs a
+ * little of very much, and optimising that takes processor time of its own. On two busy cores, two runs each: 1.1 s
+ * instead of 1.3 s to open, 0.25 s instead of 0.47 s for the first reading of the stored candles.
  */
 const WASM_TIERING_BUDGET = 30_000_000;
 /**

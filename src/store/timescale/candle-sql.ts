@@ -3,8 +3,7 @@ import { INTERVAL_MS, type Interval } from '../../market/interval.js';
 import { LADDER } from './ladder.js';
 
 /**
- * Rows travel as one JSON array of arrays: half the cost of a row message each. Decimals are cast to text in it, so that
- * no digit passes through a float.
+ * Rows travel as one JSON array of arrays. Decimals are cast to text in it, so that no digit passes through a float.
  */
 export type CandleRow = [
   openTime: number,

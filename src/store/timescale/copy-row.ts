@@ -43,7 +43,7 @@ const ZERO = 48;
 
 /**
  * Writes one row at `start`; returns the offset after it. The buffer has MAX_ROW_BYTES left. Bytes are stored one by one:
- * Buffer's own write methods check their arguments each time, which costs three times as much as all of this.
+ * Buffer's own write methods check their arguments each time.
  * @throws UnencodableError
  */
 export function writeRow(out: Uint8Array, start: number, { epoch, candle }: CandleRecord): number {

@@ -47,7 +47,7 @@ export interface WriterStats extends SinkStats {
 
 const DEFAULT_DEADLINE_MS = 30_000;
 const DEFAULT_STOP_DEADLINE_MS = 3000;
-/** Small enough for its objects to die young: batches of 10,000 took half as much processor time again for each row. */
+/** The embedded engine serves nobody else while it takes a batch. */
 const DEFAULT_BATCH_RECORDS = 2000;
 const MIN_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;
