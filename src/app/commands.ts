@@ -6,12 +6,13 @@ import type { Log } from '../kit/log.js';
 import { Lifecycle, onSignals } from '../ops/lifecycle.js';
 import { createLog } from '../ops/log.js';
 import { ProgressLines } from '../ops/progress.js';
-import { migrateDatabase, openDatabase } from './database.js';
+import { endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { startServer } from './server.js';
 
-/** Exit codes: the operator's mistake, and ours. */
-export const EXIT_USER = 2;
+/** 1 is a failure of ours, 2 the operator's mistake. */
+export const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
+export const EXIT_USER = 2;
 
 interface Ground {
   readonly config: Config<FeedSpec>;
@@ -42,8 +43,8 @@ async function run(work: (ground: Ground) => Promise<void>): Promise<void> {
   }
 }
 
-/** Resolves when the process was told to stop, with everything stopped; rejects when a part failed. */
-async function untilStopped({ lifecycle, log }: Ground, failed: Promise<never>): Promise<void> {
+/** Resolves with the exit code when the process was told to stop and everything is stopped; rejects when a part failed. */
+async function untilStopped({ lifecycle, log }: Ground, failed: Promise<never>): Promise<number> {
   const asked = new Promise<void>((resolve) => {
     onSignals(
       systemClock,
@@ -55,7 +56,9 @@ async function untilStopped({ lifecycle, log }: Ground, failed: Promise<never>):
     );
   });
   await Promise.race([asked, failed]);
-  if (!(await lifecycle.stop())) log.warn({}, 'not everything stopped in time');
+  if (await lifecycle.stop()) return EXIT_OK;
+  log.warn({}, 'not everything stopped in time; what was acknowledged is on disk');
+  return EXIT_FAILURE;
 }
 
 export function startCommand(): Promise<void> {
@@ -64,8 +67,7 @@ export function startCommand(): Promise<void> {
     const { port, failed } = await startServer({ ...ground, clock: systemClock });
     const host = config.host.includes(':') ? `[${config.host}]` : config.host;
     process.stdout.write(`Candlecast is ready: http://${host}:${port}/\n`);
-    await untilStopped(ground, failed);
-    process.exit(0);
+    process.exit(await untilStopped(ground, failed));
   });
 }
 
@@ -76,12 +78,7 @@ export function serveDatabaseCommand(): Promise<void> {
     await lifecycle.start({ name: 'database', start: async () => {}, stop: () => database.stop() });
     await migrateDatabase(database.url, log, progress);
     process.stdout.write(`DATABASE_URL=${database.url}\n`);
-    const failed = database.exited.then(() => {
-      if (lifecycle.draining) return new Promise<never>(() => {});
-      throw new Error('the database ended by itself');
-    });
-    await untilStopped(ground, failed);
-    process.exit(0);
+    process.exit(await untilStopped(ground, endedByItself(database.exited, lifecycle)));
   });
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import postgres, { type Sql } from 'postgres';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import type { Lifecycle } from '../ops/lifecycle.js';
 import type { ProgressLines } from '../ops/progress.js';
 import { postgresOptions, startEmbeddedDatabase } from '../store/embedded/start.js';
 import { migrate } from '../store/migrate.js';
@@ -52,4 +53,15 @@ export async function migrateDatabase(url: string, log: Log, progress: ProgressL
 /** A client of one connection, for work that is in no hurry. */
 export function connect(url: string): Sql {
   return postgres(url, { ...postgresOptions(url), max: 1, onnotice: () => {} });
+}
+
+/** Rejects when the embedded engine has ended although nothing was being stopped. */
+export function endedByItself(exited: Promise<unknown>, lifecycle: Lifecycle): Promise<never> {
+  const failed = exited.then(() => {
+    if (lifecycle.draining) return new Promise<never>(() => {});
+    throw new Error('the embedded database ended by itself');
+  });
+  // Whoever waits for it gets the rejection; until then it is nobody's.
+  failed.catch(() => {});
+  return failed;
 }

@@ -7,7 +7,7 @@ import { aggregateWatermark } from '../store/timescale/aggregates.js';
 import { Database } from '../store/timescale/database.js';
 import { TimescaleWriter } from '../store/timescale/writer.js';
 import { type Around, toStop } from './around.js';
-import { connect, migrateDatabase, openDatabase } from './database.js';
+import { connect, endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { loadRestored, type Restored } from './restore.js';
 
 /** Connections for reading history: live writes have their own. */
@@ -74,15 +74,6 @@ export async function openStore(around: Around): Promise<Store> {
       await lifecycle.start(toStop('jobs client', () => sql.end({ timeout: 0 })));
       await lifecycle.start(new Jobs({ sql, clock, log }));
     },
-    failed: failure(database.exited, around),
+    failed: endedByItself(database.exited, lifecycle),
   };
-}
-
-function failure(exited: Promise<unknown>, { lifecycle }: Around): Promise<never> {
-  const failed = exited.then(() => {
-    if (lifecycle.draining) return new Promise<never>(() => {});
-    throw new Error('the embedded database ended by itself');
-  });
-  failed.catch(() => {});
-  return failed;
 }

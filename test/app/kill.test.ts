@@ -60,7 +60,9 @@ async function table(url: string): Promise<Kline[]> {
   return rows.map((row) => [Number(row.t), row.open, row.high, row.low, row.close, row.volume]);
 }
 
-it('kill -9 at 45 points of a replay: the client and the table still equal the exchange', { timeout: 300_000 }, async () => {
+it('kill -9 at 45 points of a replay: the client and the table still equal the exchange', {
+  timeout: 300_000,
+}, async () => {
   const directory = await temporary();
   const database = await DatabaseServer.start(join(directory, 'db'));
   const env = {
