@@ -11,6 +11,7 @@ import { symbolsRoute } from '../http/symbols.js';
 import { tradesRoute } from '../http/trades.js';
 import { Metrics } from '../ops/metrics.js';
 import { type Around, toStop } from './around.js';
+import { atMost } from './at-most.js';
 import { type Ingest, openIngest } from './ingest.js';
 import { stageMetrics } from './metrics.js';
 import { packageRoot, packageVersion } from './package.js';
@@ -60,13 +61,8 @@ export async function startServer(around: Around): Promise<RunningServer> {
 }
 
 /** The first page is asked for at once: what catching up brought should be readable by then. Live waits for no database. */
-async function historyWritten({ clock, progress }: Around, { writer }: Store): Promise<void> {
-  let cancel = (): void => {};
-  const late = new Promise<void>((resolve) => {
-    cancel = clock.after(HISTORY_WAIT_MS, resolve);
-  });
-  await progress.during('Writing the history to the database', () => Promise.race([writer.drained(), late]));
-  cancel();
+function historyWritten({ clock, progress }: Around, { writer }: Store): Promise<void> {
+  return progress.during('Writing the history to the database', () => atMost(HISTORY_WAIT_MS, clock, writer.drained()));
 }
 
 async function routesOf(around: Around, store: Store, ingest: Ingest, gateway: () => Gateway): Promise<Route[]> {

@@ -7,13 +7,14 @@ import { aggregateWatermark } from '../store/timescale/aggregates.js';
 import { Database } from '../store/timescale/database.js';
 import { TimescaleWriter } from '../store/timescale/writer.js';
 import { type Around, toStop } from './around.js';
+import { atMost } from './at-most.js';
 import { connect, endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { loadRestored, type Restored } from './restore.js';
 
 /** Connections for reading history: live writes have their own. */
 const READERS = 4;
 const REFRESH_DEADLINE_MS = 60_000;
-/** The rest of a batch stays in the spool. */
+/** What the database does not take in this time stays in the spool, for the next start. */
 const WRITER_STOP_MS = 1000;
 
 export interface Store {
@@ -60,6 +61,7 @@ export async function openStore(around: Around): Promise<Store> {
       stopDeadlineMs: WRITER_STOP_MS,
     }),
   );
+  await lifecycle.start(toStop('what the spool holds', () => atMost(WRITER_STOP_MS, clock, writer.drained())));
   await progress.during('Writing what the last run left in the spool', () => writer.drained());
   const restored = await progress.during('Reading the stored candles', () => loadRestored(readers));
 
