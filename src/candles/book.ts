@@ -50,6 +50,7 @@ export class SymbolBook {
   readonly #emit: (event: MarketEvent) => void;
   readonly #onChange: (book: SymbolBook) => void;
   readonly #minutes = new Ring(MINUTES_KEPT, MINUTE_MS);
+  readonly #slots = this.#minutes.slots;
   readonly #ids: (IdSet | undefined)[] = new Array(MINUTES_KEPT);
   readonly #ladder: Ladder;
   readonly #channelSeqs = new Map<Interval, number>(INTERVALS.map((interval) => [interval, 0]));
@@ -63,12 +64,15 @@ export class SymbolBook {
   #closed = Number.NaN;
   #firstOpen = Number.NaN;
   #newestOpen = Number.NEGATIVE_INFINITY;
+  /** The open minute of the last trade (in minutes since the epoch; −1: none), its slot and its ids: small integers, never boxed. */
+  #hotIndex = -1;
+  #hotSlot = 0;
+  #hotIds = new IdSet();
   /** Trades before it are too late: their minutes' ids are not known here. */
   #floor = Number.NEGATIVE_INFINITY;
   #knownThrough = Number.NEGATIVE_INFINITY;
   #lastSeq = 0;
   #restoredSeq = 0;
-  #lastTradeTime: number | null = null;
   /** An open candle has changed since the engine last took this down. */
   changed = false;
 
@@ -79,17 +83,12 @@ export class SymbolBook {
     this.#ladder = new Ladder(symbol, this.#minutes);
   }
 
-  /** Newest event time folded; null before the first. */
-  get lastTradeTime(): number | null {
-    return this.#lastTradeTime;
-  }
-
   /** Called once, before the first trade. `foldFrom` is the open time of a minute. */
   restore(stored: StoredState, foldFrom: number): void {
     assert(Number.isNaN(this.#closed) && Number.isNaN(this.#firstOpen), 'a book is restored before its first trade');
     for (const candle of stored.minutes) {
       if (candle.openTime >= foldFrom) this.#known.set(candle.openTime, candle);
-      else fromCandle(this.#minutes.slots, this.#minutes.take(candle.openTime), candle);
+      else fromCandle(this.#slots, this.#minutes.take(candle.openTime), candle);
     }
     const last = stored.minutes.findLast((candle) => candle.openTime < foldFrom);
     if (last !== undefined) {
@@ -120,18 +119,28 @@ export class SymbolBook {
   }
 
   apply(trade: Trade): TradeOutcome {
-    const minute = minuteOf(trade.time);
-    if (minute <= this.#closed) return this.#applyLate(trade, minute);
+    const index = (trade.time / MINUTE_MS) | 0;
+    if (index !== this.#hotIndex) {
+      const minute = index * MINUTE_MS;
+      if (minute <= this.#closed) return this.#applyLate(trade, minute);
+      const refusal = this.#heat(minute);
+      if (refusal !== null) return refusal;
+      this.#hotIndex = index;
+    }
+    if (!this.#hotIds.add(trade.id)) return 'duplicate';
+    if (!foldTrade(this.#slots, this.#hotSlot, trade)) return 'overflow';
+    if (!this.changed) this.#touch();
+    return 'applied';
+  }
+
+  /** Makes an open minute the one that trades go to without a look-up. */
+  #heat(minute: number): 'too_late' | 'too_early' | null {
     if (minute < this.#floor) return 'too_late';
     if (!this.#inReach(minute)) return minute > this.#firstPossible() ? 'too_early' : 'too_late';
     const at = this.#minutes.find(minute);
-    const slot = at >= 0 ? at : this.#takeMinute(minute);
-    const ids = this.#idsOf(minute);
-    if (!ids.add(trade.id)) return 'duplicate';
-    if (!foldTrade(this.#minutes.slots, slot, trade)) return 'overflow';
-    this.#noteTime(trade.time);
-    this.#touch();
-    return 'applied';
+    this.#hotSlot = at >= 0 ? at : this.#takeMinute(minute);
+    this.#hotIds = this.#idsOf(minute);
+    return null;
   }
 
   #touch(): void {
@@ -167,27 +176,22 @@ export class SymbolBook {
     return ids;
   }
 
-  #noteTime(time: number): void {
-    if (this.#lastTradeTime === null || time > this.#lastTradeTime) this.#lastTradeTime = time;
-  }
-
   #applyLate(trade: Trade, minute: number): TradeOutcome {
     if (minute < this.#floor || this.#closed - minute >= REVISION_HORIZON_MS) return 'too_late';
     let at = this.#minutes.find(minute);
-    if (at < 0 || this.#minutes.slots[at + FILLED] !== 1) {
+    if (at < 0 || this.#slots[at + FILLED] !== 1) {
       if (minute < this.#firstOpen) return 'too_late';
       at = this.#takeMinute(minute);
-      this.#minutes.slots[at + REVISION] = -1;
+      this.#slots[at + REVISION] = -1;
     }
     if (!this.#idsOf(minute).add(trade.id)) return 'duplicate';
     const shadow = this.#shadows.get(minute);
     if (shadow !== undefined) {
       foldTrade(shadow, 0, trade);
-      if (shadow[TRADES] === this.#minutes.slots[at + TRADES]) this.#shadows.delete(minute);
+      if (shadow[TRADES] === this.#slots[at + TRADES]) this.#shadows.delete(minute);
       return 'applied';
     }
-    if (!foldTrade(this.#minutes.slots, at, trade)) return 'overflow';
-    this.#noteTime(trade.time);
+    if (!foldTrade(this.#slots, at, trade)) return 'overflow';
     this.#revised.add(minute);
     return 'corrected';
   }
@@ -208,7 +212,7 @@ export class SymbolBook {
 
   /** Minutes without trades after a corrected one are flat at its new close. */
   #moveFlats(corrected: number, touched: number[]): void {
-    const slots = this.#minutes.slots;
+    const slots = this.#slots;
     let from = this.#minutes.find(corrected);
     for (let minute = corrected + MINUTE_MS; minute <= this.#closed; minute += MINUTE_MS) {
       const at = this.#minutes.find(minute);
@@ -223,14 +227,14 @@ export class SymbolBook {
 
   #correct(minute: number, touched: number[]): void {
     const at = this.#minutes.find(minute);
-    this.#minutes.slots[at + REVISION] = (this.#minutes.slots[at + REVISION] as number) + 1;
+    this.#slots[at + REVISION] = (this.#slots[at + REVISION] as number) + 1;
     this.#publishMinute(at, minute);
     touched.push(minute);
   }
 
   #publishMinute(at: number, minute: number): void {
-    this.#minutes.slots[at + SEQ] = this.#takeSeq();
-    this.#emitClosed('1m', toCandle(this.#minutes.slots, at, this.symbol, '1m', minute, true));
+    this.#slots[at + SEQ] = this.#takeSeq();
+    this.#emitClosed('1m', toCandle(this.#slots, at, this.symbol, '1m', minute, true));
   }
 
   #emitClosed(interval: Interval, candle: Candle): void {
@@ -263,8 +267,9 @@ export class SymbolBook {
 
   #close(minute: number): void {
     const at = this.#minutes.find(minute) >= 0 ? this.#minutes.find(minute) : this.#takeMinute(minute);
-    const slots = this.#minutes.slots;
+    const slots = this.#slots;
     this.#closed = minute;
+    this.#hotIndex = -1;
     const known = this.#known.get(minute);
     this.#known.delete(minute);
     if (known !== undefined && (slots[at + TRADES] as number) <= known.trades) this.#adopt(at, known);
@@ -278,7 +283,7 @@ export class SymbolBook {
   }
 
   #adopt(at: number, known: Candle): void {
-    const slots = this.#minutes.slots;
+    const slots = this.#slots;
     if ((slots[at + TRADES] as number) < known.trades)
       this.#shadows.set(known.openTime, slots.slice(at, at + SLOT_SIZE));
     fromCandle(slots, at, known);
@@ -306,7 +311,7 @@ export class SymbolBook {
     const cut = minuteOf(from);
     for (let minute = next; minute < resume && minute <= Math.max(cut, this.#newestOpen); minute += MINUTE_MS) {
       const at = this.#minutes.find(minute);
-      const empty = at < 0 || this.#minutes.slots[at + TRADES] === 0;
+      const empty = at < 0 || this.#slots[at + TRADES] === 0;
       if (minute >= cut && empty && !this.#known.has(minute)) this.#skip(minute);
       else this.#close(minute);
     }
@@ -325,6 +330,7 @@ export class SymbolBook {
   /** Passes over every minute up to `minute` without a candle; longer candles that end there close. */
   #skip(minute: number): void {
     this.#closed = minute;
+    this.#hotIndex = -1;
     for (const candle of this.#ladder.passOver(minute)) this.#closeBucket(candle);
   }
 
@@ -334,8 +340,8 @@ export class SymbolBook {
     if (Number.isNaN(next)) return null;
     if (interval === '1m') {
       const at = this.#minutes.find(next);
-      if (at < 0 || this.#minutes.slots[at + FILLED] !== 1) return null;
-      return toCandle(this.#minutes.slots, at, this.symbol, '1m', next, false);
+      if (at < 0 || this.#slots[at + FILLED] !== 1) return null;
+      return toCandle(this.#slots, at, this.symbol, '1m', next, false);
     }
     return this.#ladder.open(interval, next, this.#newestOpen);
   }
@@ -361,8 +367,8 @@ export class SymbolBook {
     const from = Math.max(this.#minutes.keptFrom, this.#closed - (MINUTES_KEPT - 1) * MINUTE_MS + AHEAD_MS);
     for (let minute = from; minute <= this.#closed; minute += MINUTE_MS) {
       const at = this.#minutes.find(minute);
-      if (at < 0 || this.#minutes.slots[at + FILLED] !== 1) continue;
-      candles.push(toCandle(this.#minutes.slots, at, this.symbol, '1m', minute, true));
+      if (at < 0 || this.#slots[at + FILLED] !== 1) continue;
+      candles.push(toCandle(this.#slots, at, this.symbol, '1m', minute, true));
     }
     return candles;
   }
