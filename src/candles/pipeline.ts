@@ -56,6 +56,7 @@ export class CandlePipeline {
   #pending: MarketEvent[] = [];
   #writing = false;
   #scheduled = false;
+  #updatesDue = false;
   #stopTimer: () => void = () => {};
   #waiters: Waiter[] = [];
   readonly trades: Record<TradeOutcome, number> = {
@@ -77,15 +78,18 @@ export class CandlePipeline {
 
   async start(): Promise<void> {
     if (this.#options.coalesceMs > 0) {
-      this.#stopTimer = this.#options.clock.every(this.#options.coalesceMs, () => this.#publishOpen());
+      this.#stopTimer = this.#options.clock.every(this.#options.coalesceMs, () => {
+        this.#updatesDue = true;
+        this.#pump();
+      });
     }
   }
 
   /** Resolves when everything taken in is durable and published. */
   async stop(): Promise<void> {
     this.#stopTimer();
+    this.#updatesDue = true;
     await this.#settled();
-    this.#publishOpen();
   }
 
   restore(symbol: string, stored: StoredState, foldFrom: number): void {
@@ -152,7 +156,7 @@ export class CandlePipeline {
 
   /** Nothing is on its way: updates may go out and windows may be read. */
   #rest(): void {
-    if (this.#options.coalesceMs === 0) this.#publishOpen();
+    if (this.#updatesDue || this.#options.coalesceMs === 0) this.#publishOpen();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const { resolve } of waiters) resolve();
@@ -209,8 +213,9 @@ export class CandlePipeline {
     for (const { reject } of waiters) reject?.(new DiskBehindError());
   }
 
+  /** Only when every close before them is out: see #rest. */
   #publishOpen(): void {
-    if (this.#writing || this.#pending.length > 0) return;
+    this.#updatesDue = false;
     const updates: MarketEvent[] = [];
     for (const symbol of this.#engine.takeChanged()) {
       for (const interval of INTERVALS) {
