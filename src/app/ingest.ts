@@ -4,7 +4,7 @@ import { CandlePipeline } from '../candles/pipeline.js';
 import { createFeeds, type Feeds } from '../feed/create.js';
 import { floorMinute, type TradeSink } from '../feed/feed.js';
 import { CandleHistory } from '../store/timescale/history.js';
-import { registerSymbols } from '../store/timescale/symbols.js';
+import { registerSymbols, type SymbolEntry } from '../store/timescale/symbols.js';
 import type { Around } from './around.js';
 import { catchingUp } from './catching-up.js';
 import { MarketView } from './market-view.js';
@@ -57,6 +57,7 @@ export async function openIngest(around: Around, { readers, spool, writer, resto
     dataDir: config.dataDir,
     resume: (symbol) => resumePoint(restored.states.get(symbol)),
   });
+  await readers.run((sql) => registerSymbols(sql, entriesOf(feeds)));
   const own = ownSymbols(feeds, restored);
   for (const symbol of own) restoreBook(pipeline, symbol, restored);
   for (const feed of feeds.all) {
@@ -77,6 +78,13 @@ function sinkOf(pipeline: CandlePipeline, registry: SymbolRegistry, bus: LocalBu
       bus.publishStatus([status]);
     },
   };
+}
+
+/** A restart must know the symbols of candles that were published: they are registered before there are any. */
+function entriesOf(feeds: Feeds): SymbolEntry[] {
+  return feeds.all.flatMap(({ symbols, source, synthetic }) =>
+    symbols.map((symbol) => ({ symbol, source, synthetic })),
+  );
 }
 
 function restoreBook(pipeline: CandlePipeline, symbol: string, restored: Restored): void {

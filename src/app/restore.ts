@@ -4,10 +4,13 @@ import { MINUTE_MS } from '../market/interval.js';
 import type { Database } from '../store/timescale/database.js';
 import { nextEpoch } from '../store/timescale/epochs.js';
 import { loadState } from '../store/timescale/state.js';
-import { listSymbols, type StoredSymbol } from '../store/timescale/symbols.js';
+import { listSymbols, registerStored, type StoredSymbol } from '../store/timescale/symbols.js';
 
 /** A thousand symbols take seconds on a busy machine; more than this is a database that does not answer. */
 const LOAD_DEADLINE_MS = 120_000;
+
+/** All other feeds know their symbols, and register them before they begin. */
+const OPEN_SOURCE = 'push';
 
 export interface Restored {
   readonly epoch: number;
@@ -20,6 +23,7 @@ export interface Restored {
 export async function loadRestored(database: Database): Promise<Restored> {
   return database.run(async (sql) => {
     const { epoch, first } = await nextEpoch(sql);
+    await registerStored(sql, OPEN_SOURCE);
     const symbols = await listSymbols(sql);
     const states = await loadState(
       sql,

@@ -46,3 +46,25 @@ export async function listSymbols(sql: Sql): Promise<StoredSymbol[]> {
     lastTime: last === null ? null : Number(last),
   }));
 }
+
+/** A skip scan over the primary key. */
+const UNREGISTERED = `
+  WITH RECURSIVE stored AS (
+    (SELECT symbol FROM ohlcv ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.symbol FROM ohlcv o WHERE o.symbol > stored.symbol ORDER BY o.symbol LIMIT 1)
+    FROM stored WHERE stored.symbol IS NOT NULL
+  )
+  SELECT symbol FROM stored
+  WHERE symbol IS NOT NULL AND NOT EXISTS (SELECT 1 FROM symbols s WHERE s.symbol = stored.symbol)`;
+
+/**
+ * Registers what has candles but was not registered before its process died. `source`: the feed that may bring symbols
+ * which are not known at its start.
+ */
+export async function registerStored(sql: Sql, source: string): Promise<void> {
+  const rows = await sql.unsafe<{ symbol: string }[]>(UNREGISTERED, []);
+  if (rows.length === 0) return;
+  const entries = rows.map(({ symbol }) => ({ symbol, source, synthetic: false }));
+  await registerSymbols(sql, entries);
+}
