@@ -6,6 +6,7 @@ import type { Log } from '../kit/log.js';
 import { Lifecycle, onSignals } from '../ops/lifecycle.js';
 import { createLog } from '../ops/log.js';
 import { ProgressLines } from '../ops/progress.js';
+import { toStop } from './around.js';
 import { endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { startServer } from './server.js';
 
@@ -75,7 +76,7 @@ export function serveDatabaseCommand(): Promise<void> {
   return run(async (ground) => {
     const { config, log, progress, lifecycle } = ground;
     const database = await openDatabase({ url: null, dataDir: config.dataDir, clock: systemClock, log, progress });
-    await lifecycle.start({ name: 'database', start: async () => {}, stop: () => database.stop() });
+    await lifecycle.start(toStop('database', () => database.stop()));
     await migrateDatabase(database.url, log, progress);
     process.stdout.write(`DATABASE_URL=${database.url}\n`);
     process.exit(await untilStopped(ground, endedByItself(database.exited, lifecycle)));
@@ -87,7 +88,7 @@ export function migrateCommand(): Promise<void> {
     const { config, log, progress, lifecycle } = ground;
     const settings = { url: config.timescaleUrl, dataDir: config.dataDir, clock: systemClock, log, progress };
     const database = await openDatabase(settings);
-    await lifecycle.start({ name: 'database', start: async () => {}, stop: () => database.stop() });
+    await lifecycle.start(toStop('database', () => database.stop()));
     const applied = await migrateDatabase(database.url, log, progress);
     process.stdout.write(applied === 0 ? 'The schema is up to date.\n' : `${applied} migrations applied.\n`);
     await lifecycle.stop();

@@ -1,10 +1,8 @@
 import { REVISION_HORIZON_MS } from '../candles/book.js';
+import { DEFAULT_LIMITS } from '../gateway/limits.js';
 import type { Candle, Gap } from '../market/candle.js';
 import type { Interval } from '../market/interval.js';
 import type { CandleHistory } from '../store/timescale/history.js';
-
-/** The most candles a resume may bring; what is missed beyond it comes as a fresh snapshot. */
-const RESUME_CANDLES = 10_000;
 
 /** Stored candles as the gateway asks for them: closed ones only. */
 export class StoredHistory {
@@ -23,7 +21,7 @@ export class StoredHistory {
   }
 
   async since(symbol: string, interval: Interval, seq: number, beforeMs: number): Promise<readonly Candle[] | null> {
-    const bounds = { limit: RESUME_CANDLES, horizonMs: REVISION_HORIZON_MS };
+    const bounds = { limit: DEFAULT_LIMITS.resumeCandles, horizonMs: REVISION_HORIZON_MS };
     const candles = await this.#history.since(symbol, interval, seq, beforeMs, bounds);
     return candles === null ? null : candles.filter((candle) => candle.closed);
   }
