@@ -1,15 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UNUSED_VARIABLES, VARIABLES } from '../../src/config/variables.js';
 import { testDataDir } from '../support/database.js';
 import { asKline, exchangeKlines, TRADES_FILE } from '../support/oracle.js';
-import { Server } from '../support/server.js';
+import { restartablePort, Server } from '../support/server.js';
 import { documents, ROOT, read } from './files.js';
 
 type PrintedCandle = Parameters<typeof asKline>[0];
@@ -89,16 +87,6 @@ class Bot {
   }
 }
 
-/** A server that took port 0 does not let go of it for another one at once; so one is chosen here. */
-async function freePort(): Promise<number> {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await once(holder, 'listening');
-  const { port } = holder.address() as AddressInfo;
-  holder.close();
-  await once(holder, 'close');
-  return port;
-}
-
 describe('the program for bots', () => {
   const klines = exchangeKlines();
   const code = /^```js\n(import[\s\S]+?)^```$/m.exec(readme)?.[1] ?? '';
@@ -109,7 +97,7 @@ describe('the program for bots', () => {
 
   beforeAll(async () => {
     directory = await testDataDir();
-    port = await freePort();
+    port = await restartablePort();
     server = await start();
   });
 

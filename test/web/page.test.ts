@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { WireCandle } from '../../src/wire/messages.js';
+import { restartablePort, Server } from '../support/server.js';
 import { launchBrowser } from './browser.js';
-import { restartablePort, Server } from './server.js';
 
 const TRADES = fileURLToPath(new URL('../fixtures/binance-XRPETH-trades.csv.gz', import.meta.url));
 const FEEDS = `demo;replay:${TRADES}?speed=0&symbol=XRPETH`;
@@ -46,9 +46,13 @@ let demoSymbol: string;
 let page: Page;
 let errors: string[];
 
+function start(port: number): Promise<Server> {
+  return Server.start({ DATA_DIR: dataDir, FEEDS, PORT: String(port) });
+}
+
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'candlecast-page-'));
-  [browser, server] = await Promise.all([launchBrowser(), Server.start(dataDir, FEEDS, await restartablePort())]);
+  [browser, server] = await Promise.all([launchBrowser(), start(await restartablePort())]);
   demoSymbol = await replayDone();
 }, 180_000);
 
@@ -233,7 +237,7 @@ describe('the chart page', () => {
     await server.stop();
     await page.waitForFunction(() => candlecast.state().link !== 'live');
     await page.getByTestId('banner').waitFor({ state: 'visible' });
-    server = await Server.start(dataDir, FEEDS, server.port);
+    server = await start(server.port);
     await ready();
     const before = JSON.stringify((await bars()).at(-1));
     await page.waitForFunction((text) => JSON.stringify(candlecast.bars().at(-1)) !== text, before);
