@@ -28,7 +28,7 @@ interface Bar {
 
 /** An engine that knows every symbol: making a thousand books is no part of a fold. */
 function primed(trades: readonly Trade[], symbols: readonly string[]): CandleEngine {
-  const engine = new CandleEngine(GRACE_MS);
+  const engine = new CandleEngine(GRACE_MS, 1);
   const first = trades[0];
   if (first === undefined) return engine;
   for (const symbol of symbols) engine.apply({ ...first, symbol, id: 0, time: first.time - MINUTE_MS });
@@ -101,7 +101,7 @@ function runFloats(trades: readonly Trade[], index: ReadonlyMap<string, number>)
 
 /** Hashes every closed candle of a smaller run, ours and the reference's. */
 function verify(trades: readonly Trade[], symbols: readonly string[]): void {
-  const engine = new CandleEngine(GRACE_MS);
+  const engine = new CandleEngine(GRACE_MS, 1);
   const ours = new Map<string, unknown>();
   const take = () => {
     for (const event of engine.takeEvents()) {

@@ -1,6 +1,7 @@
 import type { HotWindow, MarketEvent, SymbolStatus } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
-import type { Bus, EventsListener, StatusListener } from './bus.js';
+import type { Position } from '../market/position.js';
+import type { Bus, ChannelKey, EventsListener, StatusListener } from './bus.js';
 import { Demand } from './demand.js';
 
 /** Answers with the published state, consistent with what `publish` has been given so far; null: no such symbol. */
@@ -8,6 +9,8 @@ export type WindowOf = (symbol: string, interval: Interval) => Promise<HotWindow
 
 /** The bus of a single process: delivery is a function call in the publisher's turn. */
 export class LocalBus implements Bus {
+  /** The process is its own bus. */
+  readonly up = true;
   readonly #windowOf: WindowOf;
   readonly #demand = new Demand();
   readonly #eventListeners = new Set<EventsListener>();
@@ -18,7 +21,6 @@ export class LocalBus implements Bus {
     this.#windowOf = windowOf;
   }
 
-  /** Whether somebody listens, so that the producer computes only what is wanted. */
   wants(symbol: string, interval: Interval): boolean {
     return this.#demand.has(symbol, interval);
   }
@@ -44,6 +46,14 @@ export class LocalBus implements Bus {
 
   window(symbol: string, interval: Interval): Promise<HotWindow | null> {
     return this.#windowOf(symbol, interval);
+  }
+
+  positions(channels: readonly ChannelKey[]): Promise<readonly (Position | null)[]> {
+    return Promise.all(channels.map(({ symbol, interval }) => this.#windowOf(symbol, interval)));
+  }
+
+  onUp(): () => void {
+    return () => {};
   }
 
   publishStatus(changed: readonly SymbolStatus[]): void {

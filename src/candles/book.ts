@@ -47,6 +47,7 @@ export interface StoredState {
  */
 export class SymbolBook {
   readonly symbol: string;
+  readonly epoch: number;
   readonly #emit: (event: MarketEvent) => void;
   readonly #onChange: (book: SymbolBook) => void;
   readonly #minutes = new Ring(MINUTES_KEPT, MINUTE_MS);
@@ -76,8 +77,10 @@ export class SymbolBook {
   /** An open candle has changed since the engine last took this down. */
   changed = false;
 
-  constructor(symbol: string, emit: (event: MarketEvent) => void, onChange: (book: SymbolBook) => void) {
+  /** @param epoch the writer's. */
+  constructor(symbol: string, epoch: number, emit: (event: MarketEvent) => void, onChange: (book: SymbolBook) => void) {
     this.symbol = symbol;
+    this.epoch = epoch;
     this.#emit = emit;
     this.#onChange = onChange;
     this.#ladder = new Ladder(symbol, this.#minutes);
@@ -242,7 +245,7 @@ export class SymbolBook {
     // Only a bucket that an outage cut short can be older than the channel: give it a place after what was sent.
     const seq = candle.seq > prev ? candle.seq : this.#takeSeq();
     this.#channelSeqs.set(interval, seq);
-    this.#emit({ kind: 'closed', symbol: this.symbol, interval, seq, prev, candle });
+    this.#emit({ kind: 'closed', symbol: this.symbol, interval, epoch: this.epoch, seq, prev, candle });
   }
 
   /** Closes every minute that ended `graceMs` or more before `timeMs`; minutes without trades close flat. */
@@ -323,7 +326,7 @@ export class SymbolBook {
     for (const interval of INTERVALS) {
       const prev = this.#channelSeqs.get(interval) ?? 0;
       this.#channelSeqs.set(interval, gap.seq);
-      this.#emit({ kind: 'gap', symbol: this.symbol, interval, seq: gap.seq, prev, gap });
+      this.#emit({ kind: 'gap', symbol: this.symbol, interval, epoch: this.epoch, seq: gap.seq, prev, gap });
     }
   }
 

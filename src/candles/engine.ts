@@ -10,6 +10,7 @@ import { type StoredState, SymbolBook, type TradeOutcome } from './book.js';
  */
 export class CandleEngine {
   readonly #graceMs: number;
+  readonly #epoch: number;
   readonly #books = new Map<string, SymbolBook>();
   readonly #changed: SymbolBook[] = [];
   readonly #late = new Set<SymbolBook>();
@@ -22,9 +23,13 @@ export class CandleEngine {
     this.#changed.push(book);
   };
 
-  /** @param graceMs how long after a minute's end its trades may still arrive before it closes. */
-  constructor(graceMs: number) {
+  /**
+   * @param graceMs how long after a minute's end its trades may still arrive before it closes.
+   * @param epoch the writer's; every event carries it.
+   */
+  constructor(graceMs: number, epoch: number) {
     this.#graceMs = graceMs;
+    this.#epoch = epoch;
   }
 
   /** Takes up a symbol where its stored candles end; see SymbolBook.restore. */
@@ -91,7 +96,7 @@ export class CandleEngine {
   #book(symbol: string): SymbolBook {
     let book = this.#books.get(symbol);
     if (book === undefined) {
-      book = new SymbolBook(symbol, this.#emit, this.#noteChange);
+      book = new SymbolBook(symbol, this.#epoch, this.#emit, this.#noteChange);
       this.#books.set(symbol, book);
     }
     return book;

@@ -73,7 +73,7 @@ export class CandlePipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#engine = new CandleEngine(options.graceMs);
+    this.#engine = new CandleEngine(options.graceMs, options.epoch);
   }
 
   async start(): Promise<void> {
@@ -222,7 +222,8 @@ export class CandlePipeline {
         if (!this.#options.wants(symbol, interval)) continue;
         const candle = this.#engine.open(symbol, interval);
         if (candle === null) continue;
-        updates.push({ kind: 'update', symbol, interval, seq: this.#engine.channelSeq(symbol, interval), candle });
+        const seq = this.#engine.channelSeq(symbol, interval);
+        updates.push({ kind: 'update', symbol, interval, epoch: this.#options.epoch, seq, candle });
       }
     }
     if (updates.length === 0) return;

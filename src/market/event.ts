@@ -1,6 +1,16 @@
 import type { Candle, Gap } from './candle.js';
 import type { Interval } from './interval.js';
 
+interface EventOf {
+  readonly symbol: string;
+  readonly interval: Interval;
+  /** Of the writer that made it. */
+  readonly epoch: number;
+  readonly seq: number;
+  /** The event as the JSON message of channel `candles:{symbol}:{interval}`, where it came encoded already. */
+  readonly frame?: string;
+}
+
 /**
  * What the ingest side publishes for one (symbol, interval).
  * `update`: the open candle as it stands; `seq` is that of the last durable event it follows.
@@ -9,29 +19,9 @@ import type { Interval } from './interval.js';
  * `gap`: trades are missing in a stretch of time; durable; comes before any candle after the stretch.
  */
 export type MarketEvent =
-  | {
-      readonly kind: 'update';
-      readonly symbol: string;
-      readonly interval: Interval;
-      readonly seq: number;
-      readonly candle: Candle;
-    }
-  | {
-      readonly kind: 'closed';
-      readonly symbol: string;
-      readonly interval: Interval;
-      readonly seq: number;
-      readonly prev: number;
-      readonly candle: Candle;
-    }
-  | {
-      readonly kind: 'gap';
-      readonly symbol: string;
-      readonly interval: Interval;
-      readonly seq: number;
-      readonly prev: number;
-      readonly gap: Gap;
-    };
+  | (EventOf & { readonly kind: 'update'; readonly candle: Candle })
+  | (EventOf & { readonly kind: 'closed'; readonly prev: number; readonly candle: Candle })
+  | (EventOf & { readonly kind: 'gap'; readonly prev: number; readonly gap: Gap });
 
 /** The published state of one (symbol, interval): the latest closed candles (ascending, without holes but for gaps), the open one, gaps among them. */
 export interface HotWindow {

@@ -46,7 +46,7 @@ function realTrades(): Trade[] {
 }
 
 /** Folds with the trades' event time as the clock, and closes what is open at the end. */
-function run(trades: readonly Trade[], engine = new CandleEngine(GRACE_MS)): MarketEvent[] {
+function run(trades: readonly Trade[], engine = new CandleEngine(GRACE_MS, 1)): MarketEvent[] {
   const events: MarketEvent[] = [];
   let clock = 0;
   for (const item of trades) {
@@ -197,7 +197,7 @@ describe('trades after the close', () => {
   });
 
   it('count revisions from 0, one a batch', () => {
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     const at = START - (START % MINUTE_MS);
     engine.apply(trade(1, at, '1', '1'));
     engine.advance(SYMBOL, at + MINUTE_MS + GRACE_MS);
@@ -213,7 +213,7 @@ describe('trades after the close', () => {
   });
 
   it('are refused an hour later, and duplicates never count', () => {
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     const at = START - (START % MINUTE_MS);
     engine.apply(trade(1, at, '1', '1'));
     engine.advance(SYMBOL, at + 61 * MINUTE_MS + GRACE_MS);
@@ -225,7 +225,7 @@ describe('trades after the close', () => {
 
 describe('a correction in the turn in which its hour closes', () => {
   it('is in the hour when that closes, once', () => {
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     const at = Date.UTC(2024, 0, 1, 10, 58);
     engine.apply(trade(1, at, '5', '1'));
     engine.advance(SYMBOL, at + MINUTE_MS + GRACE_MS);
@@ -240,7 +240,7 @@ describe('a correction in the turn in which its hour closes', () => {
 
 describe('sums beyond DECIMAL(20,8)', () => {
   it('are refused and change nothing', () => {
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     engine.apply(trade(1, START, '1', '999999999998'));
     expect(engine.apply(trade(2, START, '1', '2'))).toBe('overflow');
     expect(engine.open(SYMBOL, '1m')).toMatchObject({ volume: '999999999998.00000000', trades: 1 });
@@ -249,7 +249,7 @@ describe('sums beyond DECIMAL(20,8)', () => {
 
 describe('a clock without trades', () => {
   it('closes minutes after the grace, flat ones at the last close, and nothing before the first trade', () => {
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     const at = START - (START % MINUTE_MS);
     engine.advance(SYMBOL, at + 10 * MINUTE_MS);
     expect(engine.takeEvents()).toEqual([]);
@@ -269,7 +269,7 @@ describe('a clock without trades', () => {
 describe('an outage', () => {
   const at = Date.UTC(2024, 0, 1, 10, 0);
   function outage(): MarketEvent[] {
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     engine.apply(trade(1, at + 1000, '5', '1'));
     engine.apply(trade(2, at + 30 * MINUTE_MS, '6', '1'));
     engine.gap(SYMBOL, at + 30 * MINUTE_MS + 20_000, at + 90 * MINUTE_MS + 5000, 'feed away');
@@ -286,7 +286,7 @@ describe('an outage', () => {
   });
 
   it('leaves out the minute it begins in where that has no trades, and closes whole ones before it flat', () => {
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     engine.apply(trade(1, at, '5', '1'));
     engine.gap(SYMBOL, at + 2 * MINUTE_MS + 20_000, at + 5 * MINUTE_MS + 1, 'feed away');
     engine.apply(trade(2, at + 5 * MINUTE_MS + 2, '6', '1'));
@@ -329,7 +329,7 @@ describe('a restart', () => {
           if (first === undefined) return;
           const arrivals = [first, ...disturb(rest, seed)];
           const cut = Math.floor(where * arrivals.length);
-          const engine = new CandleEngine(GRACE_MS);
+          const engine = new CandleEngine(GRACE_MS, 1);
           const before: MarketEvent[] = [];
           let clock = 0;
           for (const item of arrivals.slice(0, cut)) {
@@ -339,7 +339,7 @@ describe('a restart', () => {
             before.push(...engine.takeEvents());
           }
           const state = stored(before);
-          const again = new CandleEngine(GRACE_MS);
+          const again = new CandleEngine(GRACE_MS, 1);
           if (state.minutes.length > 0) again.restore(SYMBOL, state, state.foldFrom);
           const after = run(
             state.minutes.length > 0 ? arrivals.filter((item) => item.time >= state.foldFrom) : arrivals,
@@ -390,17 +390,17 @@ describe('a restart behind an outage', () => {
   }
 
   it('says nothing twice when the feed delivers the outage again', () => {
-    const stored = state(feed(new CandleEngine(GRACE_MS)));
-    const engine = new CandleEngine(GRACE_MS);
+    const stored = state(feed(new CandleEngine(GRACE_MS, 1)));
+    const engine = new CandleEngine(GRACE_MS, 1);
     engine.restore(SYMBOL, stored, at - 53 * MINUTE_MS);
     expect(feed(engine)).toEqual([]);
   });
 
   it('invents nothing in it when the feed delivers only the trades again', () => {
-    const events = feed(new CandleEngine(GRACE_MS));
+    const events = feed(new CandleEngine(GRACE_MS, 1));
     const stored = state(events);
     const cut = { ...stored, minutes: stored.minutes.filter((candle) => candle.openTime < away[0]) };
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     engine.restore(SYMBOL, cut, at - 57 * MINUTE_MS);
     engine.apply(trade(1, at, '5', '1'));
     engine.apply(trade(2, at + 2 * MINUTE_MS, '5', '1'));
@@ -411,8 +411,8 @@ describe('a restart behind an outage', () => {
   });
 
   it('corrects what was stored with fewer trades than the feed has now', () => {
-    const stored = state(feed(new CandleEngine(GRACE_MS)));
-    const engine = new CandleEngine(GRACE_MS);
+    const stored = state(feed(new CandleEngine(GRACE_MS, 1)));
+    const engine = new CandleEngine(GRACE_MS, 1);
     engine.restore(SYMBOL, stored, at - 53 * MINUTE_MS);
     engine.apply(trade(9, at + 5, '8', '1'));
     const [first] = feed(engine);
@@ -424,7 +424,7 @@ describe('a restart behind an outage', () => {
 describe('windows', () => {
   it('hold the latest closed candles and the open one, as published', () => {
     const trades = realTrades().slice(0, 6000);
-    const engine = new CandleEngine(GRACE_MS);
+    const engine = new CandleEngine(GRACE_MS, 1);
     const events: MarketEvent[] = [];
     for (const item of trades) {
       engine.advance(SYMBOL, item.time);

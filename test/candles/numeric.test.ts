@@ -36,7 +36,7 @@ const rows = fc.array(
 it("equal PostgreSQL's NUMERIC, at the edges of DECIMAL(20,8)", async () => {
   await fc.assert(
     fc.asyncProperty(rows, async (items) => {
-      const engine = new CandleEngine(0);
+      const engine = new CandleEngine(0, 1);
       items.forEach(({ price, quantity, side }, i) => {
         const [p, q] = [parseDecimal(price), parseDecimal(quantity)];
         if (p === null || q === null) throw new Error(`not a decimal: ${price} ${quantity}`);

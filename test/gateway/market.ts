@@ -74,7 +74,7 @@ export class TestMarket {
     for (const interval of ['1m', '5m'] as const) {
       const prev = this.lastDurable[interval] ?? 0;
       this.lastDurable[interval] = this.seq;
-      events.push({ kind: 'gap', symbol: this.symbol, interval, seq: this.seq, prev, gap });
+      events.push({ kind: 'gap', symbol: this.symbol, interval, epoch: this.epoch, seq: this.seq, prev, gap });
     }
     return events;
   }
@@ -83,7 +83,8 @@ export class TestMarket {
   update(interval: Interval = '1m'): MarketEvent[] {
     this.#openTrades++;
     const candle = this.open(interval);
-    return [{ kind: 'update', symbol: this.symbol, interval, seq: this.lastDurable[interval] ?? 0, candle }];
+    const seq = this.lastDurable[interval] ?? 0;
+    return [{ kind: 'update', symbol: this.symbol, interval, epoch: this.epoch, seq, candle }];
   }
 
   open(interval: Interval): Candle {
@@ -178,7 +179,7 @@ export class TestMarket {
     const candle = fold(interval, openTime, this.#minutesOf(interval, openTime));
     const seq = candle.seq > prev ? candle.seq : this.#takeSeq();
     this.lastDurable[interval] = seq;
-    return { kind: 'closed', symbol: this.symbol, interval, seq, prev, candle };
+    return { kind: 'closed', symbol: this.symbol, interval, epoch: this.epoch, seq, prev, candle };
   }
 
   #minute(openTime: number, revision: number, seq: number): Candle {

@@ -25,6 +25,7 @@ const updates: MarketEvent[] = Array.from({ length: 200 }, (_, n) => ({
   kind: 'update',
   symbol: `B${n}`,
   interval: '1m',
+  epoch: EPOCH,
   seq: SEQ,
   candle: sampleCandle(n),
 }));
