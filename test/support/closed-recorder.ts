@@ -11,6 +11,8 @@ export class ClosedRecorder {
   readonly candles: WireCandle[] = [];
   readonly faults: string[] = [];
   position: Position | null = null;
+  /** The first answer's channel was left again; what it still sends is not of the subscription from the start. */
+  #leaving = false;
   #socket: WebSocket | null = null;
   #listeners: (() => void)[] = [];
 
@@ -22,6 +24,7 @@ export class ClosedRecorder {
   async connect(port: number): Promise<void> {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/stream`);
     this.#socket = socket;
+    this.#leaving = false;
     socket.on('error', () => this.#wake());
     socket.on('close', () => this.#wake());
     let answered = false;
@@ -48,8 +51,13 @@ export class ClosedRecorder {
   #take(message: ServerMessage): void {
     if (message.type === 'subscribed' && this.position === null) {
       this.position = { epoch: message.epoch, seq: 0 };
+      this.#leaving = true;
       this.#socket?.send(JSON.stringify({ op: 'unsubscribe', channels: [this.channel] }));
       this.#subscribe();
+    } else if (message.type === 'unsubscribed') {
+      this.#leaving = false;
+    } else if (this.#leaving) {
+      return;
     } else if (message.type === 'subscribed' || message.type === 'resync') {
       if (message.recovered === false && this.position !== null) this.faults.push('not recovered');
       for (const candle of message.candles) this.#add(candle);
