@@ -122,7 +122,8 @@ export class Lane {
     if (this.#queued < HIGH_WATER_BYTES) this.from.resume();
     const allowed = this.#spend(slice);
     if (allowed.length > 0) await new Promise<void>((sent) => this.to.write(allowed, () => sent()));
-    if (this.rules.cutAfterBytes === 0) this.cut();
+    // In the turn of the write itself, Node would send a FIN.
+    if (this.rules.cutAfterBytes === 0) setImmediate(this.cut);
     const { bytesPerSecond } = this.rules;
     if (bytesPerSecond !== null) await pause((slice.length / bytesPerSecond) * 1000);
   }
