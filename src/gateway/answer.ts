@@ -11,6 +11,8 @@ export const FRESH_SNAPSHOT = 100;
 /** What a subscriber wants first. `snapshot` null: it did not say. */
 export interface Wanted {
   readonly snapshot: number | null;
+  /** A snapshot of fewer will do where memory has no more. */
+  readonly atOnce: boolean;
   readonly position: Position | null;
 }
 
@@ -38,20 +40,32 @@ export function nothingStored(): Stored {
 
 /** Everything a subscriber gets before live goes on; pure, so that it can be put together in the turn it is sent in. */
 export function answer(live: Published, wanted: Wanted, stored: Stored, resumeCandles: number): Recovery | Need {
-  if (wanted.position === null) return snapshot(live, wanted.snapshot ?? 0, stored, null);
+  if (wanted.position === null) return snapshot(live, wanted, wanted.snapshot ?? 0, stored, null);
   const resumed = resume(live, wanted.position, stored, resumeCandles);
   if (resumed !== 'lost') return resumed;
-  return snapshot(live, wanted.snapshot ?? Math.min(FRESH_SNAPSHOT, live.closed.length), stored, false);
+  return snapshot(live, wanted, wanted.snapshot ?? Math.min(FRESH_SNAPSHOT, live.closed.length), stored, false);
 }
 
-function snapshot(live: Published, count: number, stored: Stored, recovered: false | null): Recovery | Need {
-  if (count <= live.closed.length || live.whole) return fresh(live, live.latest(count), live.gaps, recovered);
+function snapshot(
+  live: Published,
+  { atOnce }: Wanted,
+  count: number,
+  stored: Stored,
+  recovered: false | null,
+): Recovery | Need {
+  const suffices = count <= live.closed.length || live.whole || (atOnce && hasCandles(live));
+  if (suffices) return fresh(live, live.latest(count), live.gaps, recovered);
   const rows = stored.older;
   if (rows === null || !live.joins(rows.candles, rows.through)) return 'older';
   const candles = [...live.olderOf(rows.candles), ...live.closed];
   const gaps = mergeGaps(rows.gaps, live.gaps);
   if (!isContinuous(live.interval, candles, gaps)) return 'older';
   return fresh(live, candles.slice(-count), gaps, recovered);
+}
+
+/** What is stored may be all there is of a symbol that had no trades for long. */
+function hasCandles(live: Published): boolean {
+  return live.closed.length > 0 || live.open !== null;
 }
 
 function fresh(live: Published, candles: readonly Candle[], gaps: readonly Gap[], recovered: false | null): Recovery {

@@ -187,7 +187,7 @@ export class CandleChannel implements Source {
 
   /** Sends all subscribers what they missed, as one `resync`, and goes on in the same turn. */
   async #recover(old: Published): Promise<void> {
-    const wanted = { snapshot: null, position: { epoch: old.epoch, seq: old.seq } };
+    const wanted = { snapshot: null, atOnce: false, position: { epoch: old.epoch, seq: old.seq } };
     const stored = nothingStored();
     for (let attempt = 1; ; attempt++) {
       const next = await this.#loadWindow();

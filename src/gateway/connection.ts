@@ -15,6 +15,7 @@ export interface Job {
   readonly kind: 'subscribe' | 'resync';
   readonly id: MessageId | undefined;
   readonly snapshot: number | null;
+  readonly atOnce: boolean;
   readonly position: Position | null;
   cancelled: boolean;
 }

@@ -80,7 +80,8 @@ function sendCandles(connection: Connection, job: Job, live: Published, recovery
 }
 
 function snapshotFrame(topic: Topic, job: Job, live: Published, recovery: Recovery) {
-  const count = job.snapshot ?? 0;
+  // What was sent, not what was asked for: `atOnce` may have brought fewer than another asks for.
+  const count = recovery.candles.length;
   if (job.position !== null) return subscribedFrame(topic.encoding, topic.channel, live, recovery, null, job.id);
   const cached = topic.snapshot;
   let frame = cached?.of === live && cached.version === live.version && cached.count === count ? cached.frame : null;

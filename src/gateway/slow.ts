@@ -69,5 +69,5 @@ function lag(connection: Connection, context: Context): void {
 function resyncJob(topic: AnyTopic): Job {
   const at = topic.source instanceof CandleChannel ? topic.source.position : null;
   const position = at && { epoch: at.epoch, seq: at.seq };
-  return { topic, kind: 'resync', id: undefined, snapshot: null, position, cancelled: false };
+  return { topic, kind: 'resync', id: undefined, snapshot: null, atOnce: false, position, cancelled: false };
 }

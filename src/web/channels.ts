@@ -118,7 +118,7 @@ export class Channels {
     entry.pending = id;
     const { snapshot, position } = entry;
     if (channel === 'status') return channel;
-    return position === null ? { channel, snapshot } : { channel, snapshot, position };
+    return position === null ? { channel, snapshot, atOnce: true } : { channel, snapshot, atOnce: true, position };
   }
 
   #subscribed(entry: Entry, message: Extract<ServerMessage, { type: 'subscribed' }>): void {

@@ -1,7 +1,12 @@
+import type { WireCandle } from '../wire/messages.js';
 import { fetchCandlesBefore } from './api.js';
+import { backoffMs } from './backoff.js';
 import type { Bars } from './bars.js';
 
 const PAGE_CANDLES = 1000;
+/** A page that cannot be had now is asked for again this often before it is said. */
+const QUIET_RETRIES = 3;
+const RETRY_FLOOR_MS = 1_000;
 
 export type HistoryState = 'idle' | 'loading' | 'complete' | 'failed';
 
@@ -41,18 +46,24 @@ export class History {
     if (first === undefined) return;
     this.#set('loading', '');
     try {
-      const page = await fetchCandlesBefore(
-        this.#symbol,
-        this.#bars.interval,
-        first.t,
-        PAGE_CANDLES,
-        this.#abort.signal,
-      );
+      const page = await this.#fetch(first.t);
       if (this.#abort.signal.aborted) return;
       this.#bars.prepend(page);
       this.#set(page.length === 0 ? 'complete' : 'idle', '');
     } catch (error) {
       if (!this.#abort.signal.aborted) this.#set('failed', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** The database may be busy with something else, as just after a first start. */
+  async #fetch(before: number): Promise<WireCandle[]> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await fetchCandlesBefore(this.#symbol, this.#bars.interval, before, PAGE_CANDLES, this.#abort.signal);
+      } catch (error) {
+        if (failures >= QUIET_RETRIES || this.#abort.signal.aborted) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_FLOOR_MS + backoffMs(failures)));
     }
   }
 

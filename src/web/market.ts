@@ -7,6 +7,7 @@ import type { ChartView } from './chart.js';
 import { pricePrecision } from './format.js';
 import { History, type HistoryState } from './history.js';
 
+/** At most; there are fewer where memory holds fewer, so that the chart never waits for the database. Older ones are paged in. */
 const SNAPSHOT_CANDLES = 500;
 
 /** What can be said of the market on screen. */

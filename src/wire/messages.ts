@@ -20,13 +20,14 @@ const position = z.strictObject({ epoch: z.int().nonnegative(), seq: z.int().non
 
 /**
  * A channel to subscribe: its name, or an object. `snapshot`: how many of the latest closed candles to send first
- * (default 0 for none but the open one). `position`: resume from there instead; the snapshot is what comes where that cannot be.
+ * (default 0 for none but the open one). `atOnce`: no more of them than are in memory, so that no database is waited for. `position`: resume from there instead; the snapshot is what comes where that cannot be.
  */
 const subscribeItem = z.union([
   channelName,
   z.strictObject({
     channel: channelName,
     snapshot: z.int().min(0).max(LIMITS.snapshotCandles).optional(),
+    atOnce: z.boolean().optional(),
     position: position.optional(),
   }),
 ]);

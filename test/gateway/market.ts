@@ -109,7 +109,7 @@ export class TestMarket {
   async windowOf(symbol: string, interval: Interval): Promise<HotWindow | null> {
     await this.delay();
     if (symbol !== this.symbol) return null;
-    const closed = this.candles(interval).slice(-this.windowCandles);
+    const closed = this.windowCandles === 0 ? [] : this.candles(interval).slice(-this.windowCandles);
     const from = closed[0]?.openTime ?? 0;
     const window: HotWindow = {
       epoch: this.epoch,

@@ -132,6 +132,37 @@ describe.each(TRANSPORTS)('snapshot, then live, on %s', (transport) => {
     expect((await client.type('subscribed')).candles).toHaveLength(128);
   });
 
+  test('at once: what is in memory is enough, and nobody else gets less for it', async () => {
+    const market = new TestMarket('BTCUSDT');
+    market.closeMany(400);
+    market.historyDown = true;
+    harness = await Harness.start(market, transport);
+    const client = await harness.client();
+    client.send({ op: 'subscribe', channels: [{ channel: 'candles:BTCUSDT:1m', snapshot: 300, atOnce: true }] });
+    const { candles } = await client.type('subscribed');
+    expect(candles.length).toBeGreaterThan(50);
+    expect(candles.map((c) => c.t)).toEqual(
+      market
+        .candles('1m')
+        .slice(-candles.length)
+        .map((c) => c.openTime),
+    );
+    market.historyDown = false;
+    const other = await harness.client();
+    other.send({ op: 'subscribe', channels: ['candles:BTCUSDT:1m'], snapshot: 300 });
+    expect((await other.type('subscribed')).candles).toHaveLength(300);
+  });
+
+  test('at once, where memory holds nothing: the store is asked', async () => {
+    const market = new TestMarket('BTCUSDT');
+    market.closeMany(40);
+    market.windowCandles = 0;
+    harness = await Harness.start(market, transport);
+    const client = await harness.client();
+    client.send({ op: 'subscribe', channels: [{ channel: 'candles:BTCUSDT:1m', snapshot: 30, atOnce: true }] });
+    expect((await client.type('subscribed')).candles).toHaveLength(30);
+  });
+
   test('a store that catches up meanwhile is waited for', async () => {
     const market = new TestMarket('BTCUSDT');
     market.closeMany(400);

@@ -44,7 +44,7 @@ beforeEach(async () => {
 });
 
 test('asks for a snapshot, then goes on live', () => {
-  expect(sent).toEqual([{ op: 'subscribe', id: 1, channels: [{ channel: CHANNEL, snapshot: 500 }] }]);
+  expect(sent).toEqual([{ op: 'subscribe', id: 1, channels: [{ channel: CHANNEL, snapshot: 500, atOnce: true }] }]);
   channels.receive(subscribed(10));
   channels.receive(live(10));
   channels.receive(live(11, 10));
@@ -73,7 +73,11 @@ test.each([
   await turn();
   expect(sent.slice(1)).toEqual([
     { op: 'unsubscribe', channels: [CHANNEL] },
-    { op: 'subscribe', id: 2, channels: [{ channel: CHANNEL, snapshot: 500, position: { epoch: 1, seq: 10 } }] },
+    {
+      op: 'subscribe',
+      id: 2,
+      channels: [{ channel: CHANNEL, snapshot: 500, atOnce: true, position: { epoch: 1, seq: 10 } }],
+    },
   ]);
   channels.receive(subscribed(13, true));
   expect(heard).toEqual(['fresh 10', 'missed 13']);
@@ -86,7 +90,7 @@ test('asks a new connection for what was missed', async () => {
   expect(sent.at(-1)).toEqual({
     op: 'subscribe',
     id: 2,
-    channels: [{ channel: CHANNEL, snapshot: 500, position: { epoch: 1, seq: 10 } }],
+    channels: [{ channel: CHANNEL, snapshot: 500, atOnce: true, position: { epoch: 1, seq: 10 } }],
   });
   channels.receive(subscribed(20, false));
   expect(heard).toEqual(['fresh 10', 'fresh 20']);

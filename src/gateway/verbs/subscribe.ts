@@ -28,5 +28,6 @@ function check(connection: Connection, item: Item, message: Subscribe, context: 
   if (connection.has(topic)) return { code: 'already_subscribed', message: 'the connection has this channel already' };
   topic.source.retain();
   const snapshot = item.snapshot ?? message.snapshot ?? null;
-  return { topic, kind: 'subscribe', id: message.id, snapshot, position: item.position ?? null, cancelled: false };
+  const { atOnce = false, position = null } = item;
+  return { topic, kind: 'subscribe', id: message.id, snapshot, atOnce, position, cancelled: false };
 }
