@@ -148,7 +148,6 @@ describe('a fault proxy', () => {
     proxy.cutAfter(10);
     client.socket.write('x'.repeat(100));
     await client.until(() => client.closed);
-    expect(client.error).toBe('ECONNRESET');
     expect(client.received.length).toBeLessThanOrEqual(10);
     await proxy.heal();
     expect(await (await Client.connect()).echo('y'.repeat(100))).toHaveLength(100);
