@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** Another build is tested with CANDLECAST_DIST. */
+const DIST = process.env.CANDLECAST_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url));
+const MAIN = join(DIST, 'main.js');
 export type Environment = Readonly<Record<string, string>>;
 
 /** The built program as a user runs it. */
