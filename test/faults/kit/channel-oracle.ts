@@ -52,6 +52,11 @@ export class ChannelOracle {
     this.interval = interval;
   }
 
+  /** Every candle before this open time has closed, epoch ms; null before the first answer. */
+  get closedUntil(): number | null {
+    return this.#next;
+  }
+
   /** What to subscribe with. */
   request(): string | { readonly channel: string; readonly position: Position } {
     this.live = false;

@@ -1,0 +1,46 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, expect, it } from 'vitest';
+import { Cluster } from './kit/cluster.js';
+import { Crowd, within } from './kit/crowd.js';
+import { Distribution, report } from './kit/measure.js';
+import { ownerWithSymbols, untilNewEpoch } from './kit/ownership.js';
+import { between } from './kit/random.js';
+import { explainFailure, full, seed, times } from './kit/scenario.js';
+
+const FREEZES = times(2, 50);
+const TAKEOVER_MAX_MS = 20_000;
+let cluster: Cluster | undefined;
+let crowd: Crowd | undefined;
+
+afterEach(async () => {
+  crowd?.leave();
+  await cluster?.stop();
+});
+
+it(`ingest SIGSTOP past its lease, then SIGCONT, ${FREEZES} times: nothing of the old epoch is accepted`, {
+  timeout: 60_000 + FREEZES * 30_000,
+}, async () => {
+  explainFailure('ingest-freeze', () => cluster);
+  cluster = await Cluster.start({ ingest: 2, gateways: 1, symbols: ['AAA', 'BBB', 'CCC', 'DDD'], speed: 60 });
+  crowd = await Crowd.join(cluster, seed, { clients: 2, channels: cluster.channels('1m', '1m:closed', '5m:closed') });
+  const { random } = crowd;
+  const takeover = new Distribution();
+  for (let freeze = 0; freeze < FREEZES; freeze++) {
+    await pause(between(random, 200, 1500));
+    const { node, symbols } = await ownerWithSymbols(cluster, random);
+    const started = performance.now();
+    const taken = untilNewEpoch(crowd, symbols, (atMs) => takeover.add(atMs - started));
+    node.freeze();
+    try {
+      await within(TAKEOVER_MAX_MS, `${symbols} of ${node.name} taken over`, taken);
+      await pause(between(random, 0, 500));
+    } finally {
+      node.thaw();
+    }
+    // Both are awake now, and one of them is wrong about who it is.
+    await pause(between(random, 500, 1500));
+  }
+  await report('ingest SIGSTOP', { 'ms until taken over': takeover, freezes: FREEZES });
+  await crowd.expectTruth();
+  if (full) expect(takeover.percentile(99)).toBeLessThanOrEqual(5000);
+});

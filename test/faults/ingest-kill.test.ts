@@ -1,0 +1,39 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, expect, it } from 'vitest';
+import { Cluster } from './kit/cluster.js';
+import { Crowd, within } from './kit/crowd.js';
+import { Distribution, report } from './kit/measure.js';
+import { ownerWithSymbols, untilNewEpoch } from './kit/ownership.js';
+import { between } from './kit/random.js';
+import { explainFailure, full, seed, times } from './kit/scenario.js';
+
+const KILLS = times(2, 100);
+const TAKEOVER_MAX_MS = 20_000;
+let cluster: Cluster | undefined;
+let crowd: Crowd | undefined;
+
+afterEach(async () => {
+  crowd?.leave();
+  await cluster?.stop();
+});
+
+it(`ingest kill -9 in mid-candle, ${KILLS} times: another takes over`, {
+  timeout: 60_000 + KILLS * 30_000,
+}, async () => {
+  explainFailure('ingest-kill', () => cluster);
+  cluster = await Cluster.start({ ingest: 2, gateways: 1, symbols: ['AAA', 'BBB', 'CCC', 'DDD'], speed: 60 });
+  crowd = await Crowd.join(cluster, seed, { clients: 2, channels: cluster.channels('1m', '1m:closed', '5m:closed') });
+  const takeover = new Distribution();
+  for (let kill = 0; kill < KILLS; kill++) {
+    await pause(between(crowd.random, 200, 1500));
+    const { node, symbols } = await ownerWithSymbols(cluster, crowd.random);
+    const started = performance.now();
+    const taken = untilNewEpoch(crowd, symbols, (atMs) => takeover.add(atMs - started));
+    await node.kill();
+    await within(TAKEOVER_MAX_MS, `${symbols} of ${node.name} taken over`, taken);
+    await node.start();
+  }
+  await report('ingest kill -9', { 'ms until taken over': takeover, kills: KILLS });
+  await crowd.expectTruth();
+  if (full) expect(takeover.percentile(99)).toBeLessThanOrEqual(5000);
+});

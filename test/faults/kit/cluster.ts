@@ -1,0 +1,109 @@
+import { Redis } from 'ioredis';
+import { partitionOf } from '../../../src/cluster/partitions.js';
+import { TRADES_FILE } from '../../support/oracle.js';
+import { RedisServer } from '../../support/redis.js';
+import type { Environment } from '../../support/server.js';
+import { ClusterDatabase } from './cluster-database.js';
+import { ClusterNode } from './node.js';
+import { FaultProxy } from './proxy.js';
+
+export interface ClusterOptions {
+  readonly ingest: number;
+  readonly gateways: number;
+  /** Each is a replay of the real trades. */
+  readonly symbols: readonly string[];
+  /** Event time to wall time. 240 = four closed minutes a second. */
+  readonly speed: number;
+  /** Beside the symbols, such as `;push`. */
+  readonly moreFeeds?: string;
+  readonly env?: Environment;
+  /** The nodes reach Redis through `redisProxy`. */
+  readonly proxiesRedis?: boolean;
+}
+
+/** Real processes: Redis, the embedded TimescaleDB, ingest nodes and gateways. */
+export class Cluster {
+  private constructor(
+    readonly redis: RedisServer,
+    /** Between the nodes and Redis. */
+    readonly redisProxy: FaultProxy,
+    readonly database: ClusterDatabase,
+    readonly ingest: readonly ClusterNode[],
+    readonly gateways: readonly ClusterNode[],
+    readonly options: ClusterOptions,
+  ) {}
+
+  /** Resolves when every node is ready. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const [redis, database] = await Promise.all([RedisServer.start(), ClusterDatabase.start()]);
+    const redisProxy = await FaultProxy.to({ port: redis.port });
+    const env = {
+      REDIS_URL: options.proxiesRedis === true ? `redis://127.0.0.1:${redisProxy.port}` : redis.url,
+      DATABASE_URL: database.url,
+      FEEDS: feedsOf(options),
+      LOG_LEVEL: 'info',
+      ...options.env,
+    };
+    const make = (role: string, count: number) =>
+      Promise.all(Array.from({ length: count }, (_, i) => ClusterNode.create(`${role}${i}`, { ...env, ROLES: role })));
+    const ingest = await make('ingest', options.ingest);
+    const gateways = await make('gateway', options.gateways);
+    const cluster = new Cluster(redis, redisProxy, database, ingest, gateways, options);
+    try {
+      for (const nodes of [ingest, gateways]) await Promise.all(nodes.map((node) => node.start()));
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get nodes(): readonly ClusterNode[] {
+    return [...this.ingest, ...this.gateways];
+  }
+
+  get ports(): readonly number[] {
+    return this.gateways.map(({ port }) => port);
+  }
+
+  /** `candles:{symbol}:{interval}` of every symbol. */
+  channels(...suffixes: readonly string[]): string[] {
+    return this.options.symbols.flatMap((symbol) => suffixes.map((suffix) => `candles:${symbol}:${suffix}`));
+  }
+
+  /** Who holds the lease of each symbol now; null = nobody. */
+  async owners(): Promise<ReadonlyMap<string, ClusterNode | null>> {
+    const redis = new Redis(this.redis.url, { lazyConnect: true });
+    try {
+      await redis.connect();
+      const nodes = await redis.hgetall('{cluster}:nodes');
+      const owners = new Map<string, ClusterNode | null>();
+      for (const symbol of this.options.symbols) {
+        const id = await redis.get(`{cluster}:lease:${partitionOf(symbol)}`);
+        const info = id === null ? undefined : nodes[id];
+        owners.set(symbol, this.ingest.find(({ port }) => info?.includes(`:${port}"`) === true) ?? null);
+      }
+      return owners;
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** Who died without being killed. */
+  get faults(): readonly string[] {
+    return this.nodes.flatMap(({ faults }) => faults);
+  }
+
+  logs(): [string, string][] {
+    return [...this.nodes.map(({ name, log }): [string, string] => [name, log]), ['database', this.database.log]];
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.remove()));
+    await Promise.all([this.redis.stop(), this.database.stop(), this.redisProxy.stop()]);
+  }
+}
+
+function feedsOf({ symbols, speed, moreFeeds = '' }: ClusterOptions): string {
+  return symbols.map((symbol) => `replay:${TRADES_FILE}?speed=${speed}&symbol=${symbol}`).join(';') + moreFeeds;
+}

@@ -1,0 +1,39 @@
+import { afterEach, expect, it } from 'vitest';
+import { Cluster } from './kit/cluster.js';
+import { Crowd, within } from './kit/crowd.js';
+import { Distribution, report } from './kit/measure.js';
+import { explainFailure, full, seed, times } from './kit/scenario.js';
+
+const CLIENTS = times(300, 2000);
+const ROUNDS = full ? 3 : 1;
+const LIMIT_MS = 60_000;
+let cluster: Cluster | undefined;
+let crowd: Crowd | undefined;
+
+afterEach(async () => {
+  crowd?.leave();
+  await cluster?.stop();
+});
+
+it(`${CLIENTS} clients cut at once`, { timeout: 300_000 }, async () => {
+  explainFailure('mass-reconnect', () => cluster);
+  cluster = await Cluster.start({ ingest: 1, gateways: 2, symbols: ['AAA', 'BBB'], speed: 60 });
+  const channels = cluster.channels('1m:closed', '5m:closed');
+  crowd = await Crowd.join(cluster, seed, { clients: CLIENTS, channels, keeps: false });
+  await within(LIMIT_MS, 'candles come', crowd.advance(1));
+  const back = new Distribution();
+  for (let round = 0; round < ROUNDS; round++) {
+    const started = performance.now();
+    for (const { socket } of crowd.clients) socket?.terminate();
+    const all = crowd.clients.map(async (client) => {
+      await client.until(() => client.port === 0);
+      await client.whole();
+      back.add(performance.now() - started);
+    });
+    await within(LIMIT_MS, 'all are back', Promise.all(all));
+    await within(LIMIT_MS, 'candles go on', crowd.advance(1));
+  }
+  await report('all clients cut at once', { 'ms until caught up': back, clients: CLIENTS });
+  await crowd.expectTruth();
+  if (full) expect(back.percentile(100)).toBeLessThanOrEqual(5000);
+});

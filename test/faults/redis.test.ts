@@ -1,0 +1,97 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from './kit/cluster.js';
+import { Crowd, within } from './kit/crowd.js';
+import { Distribution, report } from './kit/measure.js';
+import { between } from './kit/random.js';
+import { explainFailure, full, seed, times } from './kit/scenario.js';
+import { untilHealed, untilStale } from './kit/staleness.js';
+
+const LIMIT_MS = 30_000;
+const KILLS = times(1, 10);
+const FROZEN_MS = full ? 30_000 : 6_000;
+const CUTTING_MS = full ? 30_000 : 3_000;
+const CUT_EACH_MS = 100;
+const FULL_MS = full ? 10_000 : 3_000;
+let cluster: Cluster;
+let crowd: Crowd;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ ingest: 1, gateways: 2, symbols: ['AAA', 'BBB'], speed: 120 });
+  crowd = await Crowd.join(cluster, seed, { clients: 4, channels: cluster.channels('1m', '1m:closed', '1h') });
+});
+afterAll(async () => {
+  crowd?.leave();
+  await cluster?.stop();
+});
+
+/** After every fault: the sockets were never closed, and everything is there. */
+async function expectUnharmed(): Promise<void> {
+  await within(LIMIT_MS, 'candles go on', crowd.advance(4));
+  expect(crowd.clients.flatMap(({ closes }) => closes)).toEqual([]);
+  await crowd.expectTruth();
+}
+
+describe('Redis', () => {
+  it(`kill -9 and restart empty, ${KILLS} times`, { timeout: 60_000 + KILLS * 30_000 }, async () => {
+    explainFailure('redis-kill', () => cluster);
+    const stale = new Distribution();
+    const healed = new Distribution();
+    for (let kill = 0; kill < KILLS; kill++) {
+      const killed = performance.now();
+      await cluster.redis.kill();
+      await within(LIMIT_MS, 'told that it is stale', untilStale(crowd, killed, stale));
+      await pause(between(crowd.random, 500, 2500));
+      await cluster.redis.restart();
+      await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
+    }
+    await report('Redis kill -9', { 'ms until stale': stale, 'ms until healed': healed, kills: KILLS });
+    await expectUnharmed();
+    if (full) expect(stale.percentile(99)).toBeLessThanOrEqual(2000);
+    if (full) expect(healed.percentile(99)).toBeLessThanOrEqual(2000);
+  });
+
+  it(`SIGSTOP ${FROZEN_MS / 1000} s`, { timeout: 120_000 }, async () => {
+    explainFailure('redis-freeze', () => cluster);
+    const stale = new Distribution();
+    const healed = new Distribution();
+    const frozen = performance.now();
+    cluster.redis.freeze();
+    await within(LIMIT_MS, 'told that it is stale', untilStale(crowd, frozen, stale));
+    await pause(Math.max(0, FROZEN_MS - (performance.now() - frozen)));
+    cluster.redis.thaw();
+    await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
+    await report('Redis SIGSTOP', { 'ms until stale': stale, 'ms until healed': healed });
+    await expectUnharmed();
+    if (full) expect(stale.percentile(99)).toBeLessThanOrEqual(5000);
+    if (full) expect(healed.percentile(99)).toBeLessThanOrEqual(2000);
+  });
+
+  it(`CLIENT KILL TYPE pubsub every ${CUT_EACH_MS} ms for ${CUTTING_MS / 1000} s`, { timeout: 120_000 }, async () => {
+    explainFailure('redis-client-kill', () => cluster);
+    const healed = new Distribution();
+    const end = performance.now() + CUTTING_MS;
+    while (performance.now() < end) {
+      await cluster.redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await pause(CUT_EACH_MS);
+    }
+    await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
+    await report('Redis CLIENT KILL', { 'ms until healed': healed });
+    await expectUnharmed();
+    if (full) expect(healed.percentile(99)).toBeLessThanOrEqual(2000);
+  });
+
+  it(`maxmemory reached for ${FULL_MS / 1000} s: what cannot be stored is not published`, {
+    timeout: 120_000,
+  }, async () => {
+    explainFailure('redis-full', () => cluster);
+    const healed = new Distribution();
+    await cluster.redis.cli('CONFIG', 'SET', 'maxmemory', '1');
+    await pause(FULL_MS);
+    await cluster.redis.cli('CONFIG', 'SET', 'maxmemory', '0');
+    await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
+    await report('Redis full', { 'ms until healed': healed });
+    await expectUnharmed();
+    if (full) expect(healed.percentile(99)).toBeLessThanOrEqual(2000);
+  });
+});
