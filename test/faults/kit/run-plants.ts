@@ -1,0 +1,79 @@
+/**
+ * `run-plants.ts [name …]`: builds the server with one planted bug after the other and runs the smallest scenario that
+ * must notice it. Exit code 1 when one stays green. `none` is the server as it is, which must stay green in all of them.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PLANTS, type Plant } from '../plants.js';
+import { buildEdited } from './build.js';
+
+const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+const LOGS = join(ROOT, 'node_modules', '.cache', 'candlecast', 'plant-logs');
+/** A failure of these is the machine's, not the plant's. */
+const WHY = /AssertionError|Error: (.*(not within|still not right|candles).*)|Error: .*/;
+
+interface Run {
+  readonly code: number | null;
+  readonly output: string;
+  readonly seconds: number;
+}
+
+async function scenario({ name, scenario: file, only }: Plant, dist: string): Promise<Run> {
+  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'behaviour', file];
+  if (only !== undefined) args.push('-t', only);
+  const started = performance.now();
+  const env = { ...process.env, CANDLECAST_DIST: dist, NO_COLOR: '1' };
+  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const [code] = (await once(child, 'close')) as [number | null];
+  await writeFile(join(LOGS, `${name}.log`), output);
+  return { code, output, seconds: Math.round((performance.now() - started) / 1000) };
+}
+
+function firstFailure(output: string): string {
+  const line = output.split('\n').find((text) => WHY.test(text)) ?? '';
+  const detail = /^\s*\+\s+"(.{0,140})/m.exec(output)?.[1] ?? '';
+  return `${line.trim().slice(0, 120)} ${detail}`.trim();
+}
+
+/** The server as it is, in every scenario that a plant is looked for in. */
+async function control(): Promise<number> {
+  const dist = await buildEdited('none', []);
+  let wrong = 0;
+  const seen = new Set<string>();
+  for (const plant of PLANTS) {
+    const key = `${plant.scenario} ${plant.only ?? ''}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const { code, output, seconds } = await scenario({ ...plant, name: 'none' }, dist);
+    if (code !== 0) wrong++;
+    process.stdout.write(
+      `${code === 0 ? 'green' : 'RED  '} no plant in ${key} (${seconds} s) ${code === 0 ? '' : firstFailure(output)}\n`,
+    );
+  }
+  return wrong;
+}
+
+const asked = process.argv.slice(2);
+const chosen = PLANTS.filter(({ name }) => asked.length === 0 || asked.includes(name));
+await mkdir(LOGS, { recursive: true });
+let wrong = asked.length === 0 || asked.includes('none') ? await control() : 0;
+for (const plant of chosen) {
+  const dist = await buildEdited(plant.name, plant.edits);
+  const { code, output, seconds } = await scenario(plant, dist);
+  const noticed = code !== 0;
+  if (!noticed) wrong++;
+  process.stdout.write(
+    `${noticed ? 'red  ' : 'GREEN'} ${plant.name} (${seconds} s): ${noticed ? firstFailure(output) : 'not noticed'}\n`,
+  );
+}
+process.stdout.write(wrong === 0 ? 'Every planted bug was noticed.\n' : `${wrong} wrong; logs in ${LOGS}\n`);
+process.exit(wrong === 0 ? 0 : 1);

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** The fault suite in full: one scenario after the other, on a machine with nothing else to do. */
+export default defineConfig({
+  test: {
+    name: 'faults',
+    include: ['test/faults/**/*.test.ts'],
+    env: { FAULTS: 'full' },
+    fileParallelism: false,
+    testTimeout: 150_000,
+    hookTimeout: 120_000,
+  },
+});
