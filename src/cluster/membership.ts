@@ -15,7 +15,7 @@ export interface ClusterOptions {
   /** REDIS_PREFIX, before every key. */
   readonly prefix: string;
   readonly node: NodeIdentity;
-  /** What else the others should know, as JSON; `spoolBehind`: records that the database lacks. */
+  /** What else the others should know, as JSON; asked before every beat. `spoolBehind`: records that the database lacks. */
   readonly info: () => Readonly<Record<string, unknown>>;
   readonly clock: Clock;
   readonly log: Log;
@@ -121,19 +121,19 @@ export class Membership {
 
   #info(): object {
     const { info, node } = this.#options;
-    return { ...info(), ...node, startedAt: this.#startedAt, wants: this.#member.wants() };
+    return { ...node, ...info(), id: node.id, startedAt: this.#startedAt, wants: this.#member.wants() };
   }
 }
 
 /** Permissions and passwords: nothing that passes by itself. */
 function isRefusal(error: unknown): error is Error {
-  return error instanceof Error && /NOPERM|NOAUTH|WRONGPASS|ACL failure|permissions/.test(error.message);
+  return error instanceof Error && /NOPERM|NOAUTH|WRONGPASS|The user executing the script can't/.test(error.message);
 }
 
 function refused(error: Error): UserError {
   return new UserError(
-    `REDIS_URL: Redis refuses what the cluster needs: ${error.message}. The user needs ` +
-      'the commands eval, evalsha, time, get, set, del, pexpire, hset, hget, hgetall and hdel on the keys that begin with REDIS_PREFIX.',
+    `REDIS_URL: Redis refuses what the cluster needs: ${error.message}. ` +
+      'Allow it in the ACL with `~PREFIX* &PREFIX* +@all -@admin -@dangerous` (PREFIX is REDIS_PREFIX)',
     { cause: error },
   );
 }
