@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
+import { PublishWatch } from './kit/audit.js';
 import { Cluster } from './kit/cluster.js';
 import { Crowd, within } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
@@ -11,8 +12,10 @@ const FREEZES = times(2, 50);
 const TAKEOVER_MAX_MS = 20_000;
 let cluster: Cluster | undefined;
 let crowd: Crowd | undefined;
+let watch: PublishWatch | undefined;
 
 afterEach(async () => {
+  watch?.stop();
   crowd?.leave();
   await cluster?.stop();
 });
@@ -22,6 +25,7 @@ it(`ingest SIGSTOP past its lease, then SIGCONT, ${FREEZES} times: nothing of th
 }, async () => {
   explainFailure('ingest-freeze', () => cluster);
   cluster = await Cluster.start({ ingest: 2, gateways: 1, symbols: ['AAA', 'BBB', 'CCC', 'DDD'], speed: 60 });
+  watch = await PublishWatch.start(cluster.redis);
   crowd = await Crowd.join(cluster, seed, { clients: 2, channels: cluster.channels('1m', '1m:closed', '5m:closed') });
   const { random } = crowd;
   const takeover = new Distribution();
@@ -42,5 +46,7 @@ it(`ingest SIGSTOP past its lease, then SIGCONT, ${FREEZES} times: nothing of th
   }
   await report('ingest SIGSTOP', { 'ms until taken over': takeover, freezes: FREEZES });
   await crowd.expectTruth();
+  expect(watch.messages).toBeGreaterThan(0);
+  expect(watch.faults).toEqual([]);
   if (full) expect(takeover.percentile(99)).toBeLessThanOrEqual(5000);
 });

@@ -3,6 +3,7 @@ import { partitionOf } from '../../../src/cluster/partitions.js';
 import { TRADES_FILE } from '../../support/oracle.js';
 import { RedisServer } from '../../support/redis.js';
 import type { Environment } from '../../support/server.js';
+import { auditWrites } from './audit.js';
 import { ClusterDatabase } from './cluster-database.js';
 import { ClusterNode } from './node.js';
 import { FaultProxy } from './proxy.js';
@@ -17,7 +18,7 @@ export interface ClusterOptions {
   /** Beside the symbols, such as `;push`. */
   readonly moreFeeds?: string;
   readonly env?: Environment;
-  /** The nodes reach Redis through `redisProxy`. */
+  /** The gateways reach Redis through `redisProxy`. */
   readonly proxiesRedis?: boolean;
 }
 
@@ -38,18 +39,22 @@ export class Cluster {
     const [redis, database] = await Promise.all([RedisServer.start(), ClusterDatabase.start()]);
     const redisProxy = await FaultProxy.to({ port: redis.port });
     const env = {
-      REDIS_URL: options.proxiesRedis === true ? `redis://127.0.0.1:${redisProxy.port}` : redis.url,
+      REDIS_URL: redis.url,
       DATABASE_URL: database.url,
       FEEDS: feedsOf(options),
       LOG_LEVEL: 'info',
       ...options.env,
     };
-    const make = (role: string, count: number) =>
-      Promise.all(Array.from({ length: count }, (_, i) => ClusterNode.create(`${role}${i}`, { ...env, ROLES: role })));
+    const make = (role: string, count: number, more: Environment = {}) =>
+      Promise.all(
+        Array.from({ length: count }, (_, i) => ClusterNode.create(`${role}${i}`, { ...env, ...more, ROLES: role })),
+      );
     const ingest = await make('ingest', options.ingest);
-    const gateways = await make('gateway', options.gateways);
+    const proxied = { REDIS_URL: `redis://127.0.0.1:${redisProxy.port}` };
+    const gateways = await make('gateway', options.gateways, options.proxiesRedis === true ? proxied : {});
     const cluster = new Cluster(redis, redisProxy, database, ingest, gateways, options);
     try {
+      await auditWrites(database);
       for (const nodes of [ingest, gateways]) await Promise.all(nodes.map((node) => node.start()));
     } catch (error) {
       await cluster.stop();

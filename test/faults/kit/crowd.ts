@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { eventually } from '../../app/support.js';
+import { supersededWrites } from './audit.js';
 import type { Cluster } from './cluster.js';
 import { OracleClient } from './oracle-client.js';
 import { generator, type Random } from './random.js';
@@ -65,6 +66,7 @@ export class Crowd {
     expect(this.clients.flatMap((client) => [...client.channels.values()].flatMap(({ gaps }) => gaps))).toEqual([]);
     const sql = this.cluster.database.connect();
     try {
+      expect(await supersededWrites(sql)).toEqual([]);
       for (const symbol of this.cluster.options.symbols) {
         const until = this.#closedUntil(symbol);
         // What closed last may still be on its way; what is wrong stays wrong.
