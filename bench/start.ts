@@ -1,5 +1,5 @@
 // From what `npm start` runs (installed and built) to the first candle on the page in Chromium: on an empty DATA_DIR and on one
-// with the demo's two days in it. Medians of five.
+// with the demo's two days in it. Medians of five; what takes longer than a second the server itself says.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,6 +18,8 @@ interface Times {
   readonly ready: number;
   readonly candle: number;
   readonly stop: number;
+  /** ms by name, of what took longer than a second. */
+  readonly parts: Readonly<Record<string, number>>;
 }
 
 async function start(browser: Browser, dataDir: string, port: number): Promise<Times> {
@@ -26,10 +28,15 @@ async function start(browser: Browser, dataDir: string, port: number): Promise<T
   const server = spawn(process.execPath, ['scripts/start.mjs'], {
     cwd: ROOT,
     env,
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   let printed = '';
-  await new Promise<void>((resolve) => {
+  let said = '';
+  server.stderr.on('data', (chunk) => {
+    said += String(chunk);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.on('exit', (code) => reject(new Error(`the server ended with ${code} before it was ready:\n${said}`)));
     server.stdout.on('data', (chunk) => {
       printed += String(chunk);
       if (printed.includes('ready:')) resolve();
@@ -47,7 +54,12 @@ async function start(browser: Browser, dataDir: string, port: number): Promise<T
   const stopping = performance.now();
   server.kill('SIGINT');
   await once(server, 'exit');
-  return { ready, candle, stop: performance.now() - stopping };
+  return { ready, candle, stop: performance.now() - stopping, parts: partsOf(said) };
+}
+
+function partsOf(said: string): Record<string, number> {
+  const lines = said.matchAll(/^(.*): done in ([\d.]+) s$/gm);
+  return Object.fromEntries([...lines].map(([, what = '', seconds]) => [what, Number(seconds) * 1000]));
 }
 
 const browser = await launchBrowser();
@@ -65,5 +77,7 @@ for (const [name, times] of Object.entries({ 'first start': first, 'second start
   process.stdout.write(
     `${name.padEnd(13)} ready ${column((t) => t.ready)}, first candle on the page ${column((t) => t.candle)}, stopped ${column((t) => t.stop)} after SIGINT\n`,
   );
+  for (const part of new Set(times.flatMap((time) => Object.keys(time.parts))))
+    process.stdout.write(`  ${part}: ${column((time) => time.parts[part] ?? 0)}\n`);
 }
 if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ title: 'start', first, again })}\n`);

@@ -3,6 +3,8 @@ import { type Reply, Worker } from './process.js';
 const SERVER_CORE = 0;
 const CLIENT_CORE = 1;
 const SETTLE_MS = 300;
+/** So many have been published before it counts: a server is compiled after its first second and runs for weeks. */
+const WARMUP_MESSAGES = 20_000;
 
 export interface Load {
   readonly clients: number;
@@ -25,11 +27,11 @@ export interface Capacity {
 
 /** Closed loop, one tick outstanding: the next starts when every delivery of this one has been counted. */
 export async function capacity(name: string, load: Load, ticks: number): Promise<Capacity> {
-  return withPair(name, async (server, client, ready) => {
+  return withPair(name, [], async (server, client, ready) => {
     await client.ask('connected', connectCommand(ready, load));
     await pause();
     const deliveries = load.clients * load.channelsPerClient;
-    const warmup = Math.max(3, Math.ceil(ticks / 10));
+    const warmup = Math.min(ticks, Math.max(Math.ceil(ticks / 10), Math.ceil(WARMUP_MESSAGES / load.channels)));
     await measure(server, client, load, deliveries, warmup);
     const { run, report } = await measure(server, client, load, deliveries, ticks);
     const total = deliveries * ticks;
@@ -53,9 +55,12 @@ async function measure(server: Worker, client: Worker, load: Load, deliveries: n
   return { run, report: await client.ask('report', { op: 'report' }) };
 }
 
+/** Its slack, which grows by bursts of garbage, would hide what a connection costs. */
+const SMALL_YOUNG_GENERATION = ['--max-semi-space-size=2'];
+
 /** Bytes of resident memory of the server per idle connection. */
 export async function memory(name: string, load: Load): Promise<number> {
-  return withPair(name, async (server, client, ready) => {
+  return withPair(name, SMALL_YOUNG_GENERATION, async (server, client, ready) => {
     // As many before pay for code, pools and the young generation of the heap, which are not the connections' own.
     await client.ask('connected', connectCommand(ready, load));
     await pause();
@@ -69,9 +74,10 @@ export async function memory(name: string, load: Load): Promise<number> {
 
 async function withPair<R>(
   name: string,
+  nodeOptions: readonly string[],
   use: (server: Worker, client: Worker, ready: Reply) => Promise<R>,
 ): Promise<R> {
-  const server = new Worker(`./servers/${name}.ts`, SERVER_CORE);
+  const server = new Worker(`./servers/${name}.ts`, SERVER_CORE, nodeOptions);
   const client = new Worker('./client.ts', CLIENT_CORE);
   try {
     return await use(server, client, await server.ask('ready'));

@@ -9,10 +9,9 @@ export class Worker {
   readonly #waiting = new Map<string, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
   #failure: Error | null = null;
 
-  constructor(script: string, core: number) {
+  constructor(script: string, core: number, nodeOptions: readonly string[] = []) {
     const file = fileURLToPath(new URL(script, import.meta.url));
-    // A small young generation: its slack, which grows by bursts of garbage, would hide what a connection costs.
-    const node = [process.execPath, '--expose-gc', '--max-semi-space-size=2', '--import', 'tsx', file];
+    const node = [process.execPath, '--expose-gc', ...nodeOptions, '--import', 'tsx', file];
     // Thousands of sockets: take all the descriptors the system allows.
     const shell =
       'ulimit -n "$(ulimit -Hn)"; core=$0; command -v taskset >/dev/null && exec taskset -c "$core" "$@"; exec "$@"';

@@ -1,6 +1,6 @@
 /** The floor: uWebSockets.js itself, subscribing each socket to the channels its query names. */
 import uws from 'uWebSockets.js';
-import { host, PAYLOAD } from './host.js';
+import { host, payload } from './host.js';
 
 const app = uws.App().ws<{ channels: string[] }>('/*', {
   maxBackpressure: 64 * 1024 * 1024,
@@ -28,6 +28,6 @@ await host({
       });
     }),
   tick(count) {
-    for (let i = 0; i < count; i++) app.publish(String(i), PAYLOAD, false, false);
+    for (let i = 0; i < count; i++) app.publish(String(i), payload(i), false, false);
   },
 });

@@ -13,7 +13,7 @@ import { candleFrame } from '../../../src/wire/frames.js';
 export interface ServerUnderTest {
   /** Listens on a free port of 127.0.0.1. */
   listen(): Promise<number>;
-  /** Sends one message of the size of PAYLOAD on each of channels 0 … count − 1, in one turn. */
+  /** Sends one message (`payload(n)`) on each of channels 0 … count − 1, in one turn. */
   tick(count: number): void;
   /** Peer dialect of dialects.ts. */
   readonly dialect: string;
@@ -52,7 +52,14 @@ export function sampleCandle(n: number): Candle {
 
 export const EPOCH = 1_795_363_000;
 export const SEQ = 31_376_000_000_000;
-export const PAYLOAD = String(candleFrame('json', 'candles:B100:1m', EPOCH, SEQ, null, sampleCandle(100)));
+const PAYLOADS = Array.from({ length: 200 }, (_, n) =>
+  String(candleFrame('json', `candles:B${n}:1m`, EPOCH, SEQ, null, sampleCandle(n))),
+);
+
+/** What every server sends on channel n: as with real candles no two channels have the same. */
+export function payload(n: number): string {
+  return PAYLOADS[n] ?? '';
+}
 
 export async function host(server: ServerUnderTest): Promise<void> {
   let control: Socket | null = null;

@@ -3,7 +3,7 @@ import { chooseTransport, type TransportChoice } from '../../../src/gateway/tran
 import { systemClock } from '../../../src/kit/clock.js';
 import { silentLog } from '../../../src/kit/log.js';
 import { json } from '../../../src/wire/http.js';
-import { host, PAYLOAD } from './host.js';
+import { host, payload } from './host.js';
 
 export async function serveTransport(choice: TransportChoice): Promise<void> {
   const create = await chooseTransport(choice, silentLog, systemClock);
@@ -26,7 +26,7 @@ export async function serveTransport(choice: TransportChoice): Promise<void> {
     dialect: 'query',
     listen: () => transport.listen('127.0.0.1', 0),
     tick(count) {
-      for (let i = 0; i < count; i++) transport.publish(String(i), PAYLOAD);
+      for (let i = 0; i < count; i++) transport.publish(String(i), payload(i));
     },
   });
 }

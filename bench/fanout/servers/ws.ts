@@ -1,7 +1,7 @@
 /** `ws` as its readme shows it: one send per subscriber and message. */
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { host, PAYLOAD } from './host.js';
+import { host, payload } from './host.js';
 
 const channels = new Map<string, Set<WebSocket>>();
 
@@ -20,6 +20,6 @@ await host({
       });
     }),
   tick(count) {
-    for (let i = 0; i < count; i++) for (const socket of channels.get(String(i)) ?? []) socket.send(PAYLOAD);
+    for (let i = 0; i < count; i++) for (const socket of channels.get(String(i)) ?? []) socket.send(payload(i));
   },
 });
