@@ -39,6 +39,7 @@ const BATCH_ROWS = 2000;
 const FLOOR_TOLERANCE = 0.25;
 const TARGET = 0.45;
 const FIRST = Date.UTC(2024, 0, 1);
+const EPOCH = 1_700_000_000;
 
 /** Rows as they come: minute after minute, each for all symbols; prices and volumes shaped like an exchange's. */
 function candles(): CandleRecord[] {
@@ -57,7 +58,7 @@ function candles(): CandleRecord[] {
     const id = i * 40;
     return {
       kind: 'candle',
-      epoch: 1_700_000_000,
+      epoch: EPOCH,
       candle: {
         symbol: `COIN${i % SYMBOLS}USDT`,
         interval: '1m',
@@ -137,6 +138,7 @@ const UPSERT = 'unnest upsert';
 async function measure(server: TestDatabase, records: readonly CandleRecord[], filled: string): Promise<Results> {
   const sql = server.connect({ max: 1 });
   const database = new Database({ url: server.url, clock: systemClock, deadlineMs: 120_000 });
+  await sql`INSERT INTO writers (partition, epoch, node) VALUES ('bench', ${EPOCH}, 'bench')`;
   await upsert(database, records);
   await sql`CREATE TABLE bench_rows AS SELECT * FROM ohlcv`;
   const checked = new Set<string>();

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'v
 import { silentLog } from '../../src/kit/log.js';
 import { realPostgres, type TestDatabase } from '../support/database.js';
 import { minutes, openSpool, temporaryDirectory } from './spool-support.js';
-import { startWriter } from './timescale-support.js';
+import { allowEpochs, startWriter } from './timescale-support.js';
 
 let server: TestDatabase;
 let sql: Sql;
@@ -13,6 +13,7 @@ let sql: Sql;
 beforeAll(async () => {
   server = await realPostgres();
   sql = server.connect({ max: 1 });
+  await allowEpochs(sql, 1);
 });
 afterAll(async () => await server.stop());
 beforeEach(async () => void (await sql`DELETE FROM ohlcv`));

@@ -1,3 +1,4 @@
+import type { Sql } from 'postgres';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
@@ -31,4 +32,10 @@ export function openHistory(database: Pick<TestDatabase, 'url'>): { database: Da
   const pool = new Database({ url: database.url, clock: systemClock, max: 2 });
   onTestFinished(async () => await pool.close());
   return { database: pool, history: new CandleHistory(pool) };
+}
+
+/** Makes writers of the epochs, each of a partition of its own. */
+export async function allowEpochs(sql: Sql, ...epochs: readonly number[]): Promise<void> {
+  for (const epoch of epochs)
+    await sql`INSERT INTO writers (partition, epoch, node) VALUES (${`test-${epoch}`}, ${epoch}, 'test') ON CONFLICT DO NOTHING`;
 }

@@ -6,7 +6,7 @@ import type { SpoolRecord } from '../../src/store/spool/record.js';
 import { WriterStoppedError } from '../../src/store/timescale/writer.js';
 import { realPostgres, type TestDatabase, testDatabase } from '../support/database.js';
 import { minute, minutes, openSpool, T0, temporaryDirectory } from './spool-support.js';
-import { startWriter } from './timescale-support.js';
+import { allowEpochs, startWriter } from './timescale-support.js';
 
 const engines: [string, () => Promise<TestDatabase>][] = [
   ['PostgreSQL', realPostgres],
@@ -20,6 +20,7 @@ describe.each(engines)('writing to %s', (_name, start) => {
   beforeAll(async () => {
     database = await start();
     sql = database.connect({ max: 1 });
+    await allowEpochs(sql, 1, 2, 3, 4, 5, 6);
   });
   afterAll(async () => await database.stop());
   beforeEach(async () => {

@@ -75,7 +75,7 @@ async function templateKey(): Promise<string> {
 }
 
 /**
- * A real PostgreSQL server on a Unix socket, with the tables of `0001` and without TimescaleDB.
+ * A real PostgreSQL server on a Unix socket, without TimescaleDB and the migrations that need it.
  * @param fsync false is quicker and proves nothing about durability.
  * @throws when PostgreSQL's server programs are not installed.
  */
@@ -104,8 +104,16 @@ export async function realPostgres({ fsync = false }: { fsync?: boolean } = {}):
     if (server.exitCode === null) await once(server, 'exit');
     await rm(directory, { recursive: true, force: true });
   });
-  await migrate({ sql: database.connect({ max: 1 }), directory: TIMESCALE_MIGRATIONS, log: silentLog, upTo: 1 });
+  await migratePlain(database.connect({ max: 1 }));
   return database;
+}
+
+const PLAIN_MIGRATIONS: ReadonlySet<string> = new Set(['tables', 'writers']);
+
+async function migratePlain(sql: Sql): Promise<void> {
+  const { migrations } = await readMigrations(TIMESCALE_MIGRATIONS);
+  for (const { statements } of migrations.filter(({ name }) => PLAIN_MIGRATIONS.has(name)))
+    for (const statement of statements) await sql.unsafe(statement);
 }
 
 function client(url: string, dataDir: string, stop: () => Promise<void>): TestDatabase {

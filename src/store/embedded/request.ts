@@ -30,7 +30,8 @@ export function newRequest(): Request {
 }
 
 const BLANKS = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*`;
-const COPY_FROM_STDIN = new RegExp(String.raw`^${BLANKS}copy\b[^;]*\bfrom\s+stdin\b`, 'i');
+/** Alone or after a CALL, which then belongs to the same transaction. */
+const COPY_FROM_STDIN = new RegExp(String.raw`^${BLANKS}(?:call\b[^;]*;${BLANKS})?copy\b[^;]*\bfrom\s+stdin\b`, 'i');
 const BINARY = /\bbinary\b/i;
 /** Prepared-statement names are cut at 63 bytes by the server. */
 const NAME_BYTES_MAX = 63;

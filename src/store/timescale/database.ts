@@ -26,32 +26,36 @@ export type Sql = postgres.Sql;
 const DEFAULT_DEADLINE_MS = 10_000;
 
 /**
- * A pool of postgres.js connections with what the driver lacks: a deadline on every statement that gives the connection
- * up (a frozen server answers no cancel request either), and TCP_NODELAY.
+ * Connections of postgres.js with what the driver lacks: a deadline on every statement that gives the connection up (a
+ * frozen server answers no cancel request either), and TCP_NODELAY.
+ *
+ * Each connection is a client of its own, used by one caller at a time and never again once it was lost: postgres.js
+ * 3.4.9 connects anew with what the lost connection left behind, and rows of an answer that was cut off would come
+ * before those of the next one.
  */
 export class Database {
   readonly deadlineMs: number;
   readonly #options: DatabaseOptions;
-  #pool: Pool;
+  readonly #free: Client[];
+  readonly #busy = new Set<Client>();
+  readonly #waiting: ((client: Client) => void)[] = [];
+  #closed = false;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
-    this.#pool = new Pool(options, this.deadlineMs);
+    this.#free = Array.from({ length: options.max ?? 1 }, () => new Client(options, this.deadlineMs));
   }
 
-  /** Runs single statements on the pool. @throws DeadlineError, or what `work` throws */
+  /** Runs single statements on a connection; waits for a free one. Not to be nested. @throws DeadlineError, or what `work` throws */
   async run<T>(work: (sql: Sql) => Promise<T>, deadlineMs: number = this.deadlineMs): Promise<T> {
-    const pool = this.#pool;
     let cancel = (): void => {};
     const late = new Promise<never>((_, reject) => {
-      cancel = this.#options.clock.after(deadlineMs, () => {
-        reject(new DeadlineError(deadlineMs));
-        this.#replace(pool);
-      });
+      cancel = this.#options.clock.after(deadlineMs, () => reject(new DeadlineError(deadlineMs)));
     });
+    late.catch(() => undefined);
     try {
-      return await Promise.race([work(pool.sql), late]);
+      return await this.#use(await this.#take(late), work, late);
     } finally {
       cancel();
     }
@@ -59,24 +63,70 @@ export class Database {
 
   /** Lets go of everything at once; statements under way fail. */
   async close(): Promise<void> {
-    await this.#pool.end(0);
+    this.#closed = true;
+    await Promise.all([...this.#free, ...this.#busy].map((client) => client.end()));
   }
 
-  /** Other statements of the old pool may finish within their own deadlines; new ones go to new connections. */
-  #replace(pool: Pool): void {
-    if (pool !== this.#pool) return;
-    this.#pool = new Pool(this.#options, this.deadlineMs);
-    void pool.end((this.#options.max ?? 1) === 1 ? 0 : this.deadlineMs).catch(() => undefined);
+  async #use<T>(client: Client, work: (sql: Sql) => Promise<T>, late: Promise<never>): Promise<T> {
+    try {
+      const value = await Promise.race([work(client.sql), late]);
+      this.#release(client);
+      return value;
+    } catch (error) {
+      this.#release(error instanceof postgres.PostgresError ? client : this.#renew(client));
+      throw error;
+    }
+  }
+
+  async #take(late: Promise<never>): Promise<Client> {
+    const free = this.#free.pop();
+    if (free !== undefined) {
+      this.#busy.add(free);
+      return free;
+    }
+    let turn = (_: Client): void => {};
+    const client = new Promise<Client>((resolve) => {
+      turn = resolve;
+    });
+    this.#waiting.push(turn);
+    try {
+      return await Promise.race([client, late]);
+    } catch (error) {
+      const place = this.#waiting.indexOf(turn);
+      if (place >= 0) this.#waiting.splice(place, 1);
+      else this.#release(await client);
+      throw error;
+    }
+  }
+
+  #release(client: Client): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next(client);
+      return;
+    }
+    this.#busy.delete(client);
+    this.#free.push(client);
+  }
+
+  /** The same place with a new connection. */
+  #renew(lost: Client): Client {
+    if (this.#closed) return lost;
+    this.#busy.delete(lost);
+    void lost.end().catch(() => undefined);
+    const client = new Client(this.#options, this.deadlineMs);
+    this.#busy.add(client);
+    return client;
   }
 }
 
-class Pool {
+class Client {
   readonly sql: Sql;
   readonly #sockets = new Set<Socket>();
 
   constructor(options: DatabaseOptions, deadlineMs: number) {
     const settings = {
-      max: options.max ?? 1,
+      max: 1,
       connect_timeout: Math.ceil(deadlineMs / 1000),
       idle_timeout: 0,
       max_lifetime: null,
@@ -90,8 +140,8 @@ class Pool {
     this.sql = postgres(options.url, { ...settings, ...postgresOptions(options.url) });
   }
 
-  async end(timeoutMs: number): Promise<void> {
-    await this.sql.end({ timeout: timeoutMs / 1000 });
+  async end(): Promise<void> {
+    await this.sql.end({ timeout: 0 });
     for (const socket of this.#sockets) socket.destroy();
   }
 

@@ -3,13 +3,22 @@ import { join } from 'node:path';
 import type { SpoolRecord } from '../spool/record.js';
 
 const FILE = 'quarantine.ndjson';
+const LINES_PER_WRITE = 500;
 
-/** Appends a record that the database refuses for good to `quarantine.ndjson`, durably, one JSON object a line. */
-export async function quarantine(directory: string, record: SpoolRecord, reason: string): Promise<string> {
+/** Appends records that will never be in the database to `quarantine.ndjson`, durably, one JSON object a line. @returns its path */
+export async function quarantine(
+  directory: string,
+  records: readonly SpoolRecord[],
+  reason: (record: SpoolRecord) => string,
+): Promise<string> {
   const path = join(directory, FILE);
   const handle = await open(path, 'a');
   try {
-    await handle.writeFile(`${JSON.stringify({ reason, ...record })}\n`);
+    for (let i = 0; i < records.length; i += LINES_PER_WRITE) {
+      const some = records.slice(i, i + LINES_PER_WRITE);
+      const lines = some.map((record) => `${JSON.stringify({ reason: reason(record), ...record })}\n`);
+      await handle.writeFile(lines.join(''));
+    }
     await handle.datasync();
   } finally {
     await handle.close();

@@ -23,6 +23,8 @@ export interface TimescaleWriterOptions {
   readonly log: Log;
   /** Where rows are put that the database refuses for good. */
   readonly quarantineDirectory: string;
+  /** Another writer has taken over: rows of this epoch are refused, and put aside. Called once for each such epoch. */
+  readonly onFenced?: (epoch: number) => void;
   /** Without it corrections of old rows are written, but longer intervals may not show them. */
   readonly aggregates?: Aggregates;
   /** Per statement; default 30 s. */
@@ -50,7 +52,8 @@ const DEFAULT_STOP_DEADLINE_MS = 3000;
 /** The embedded engine serves nobody else while it takes a batch. */
 const DEFAULT_BATCH_RECORDS = 2000;
 const MIN_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 10_000;
+/** The backlog drains this soon after the database is back, at the latest. */
+const MAX_BACKOFF_MS = 2000;
 
 /** The writer was stopped before all was in the table; the source still holds the rest. */
 export class WriterStoppedError extends Error {
@@ -93,7 +96,7 @@ export class TimescaleWriter implements Service {
     this.#options = options;
     this.#source = source;
     this.#database = new Database({ url, clock, deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS });
-    this.#sink = new Sink(this.#database, quarantineDirectory, log);
+    this.#sink = new Sink(this.#database, quarantineDirectory, log, options.onFenced ?? (() => {}));
     this.#ledger = new AckLedger(clock, (written, records) => this.#acknowledge(written, records));
   }
 
