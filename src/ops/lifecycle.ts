@@ -58,7 +58,7 @@ export class Lifecycle {
 }
 
 /** Calls `stop` on the first SIGINT or SIGTERM, and `force` on a later one that is not its echo. */
-export function onSignals(clock: Clock, stop: (signal: string) => void, force: () => void): void {
+export function onSignals(clock: Clock, stop: (signal: NodeJS.Signals) => void, force: () => void): void {
   let first: number | null = null;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Snapshot } from './snapshot.js';
 
 export type Labels = Readonly<Record<string, string>>;
 /** A value, or one for each set of labels. */
@@ -9,11 +10,13 @@ export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
+  /** What a gauge of several workers is on the page of all; default: their sum. */
+  readonly across?: 'sum' | 'min' | 'max';
   /** Read when the metrics are asked for: hot paths count in plain fields. */
   read(): Reading;
 }
 
-const PREFIX = 'candlecast_';
+export const PREFIX = 'candlecast_';
 
 /** The /metrics page in Prometheus's text format. */
 export class Metrics {
@@ -32,7 +35,12 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #add({ name, help, labels = [], read }: Metric): void {
+  /** All of it as data, to be merged with that of other processes. */
+  snapshot(): Promise<Snapshot> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  #add({ name, help, labels = [], across = 'sum', read }: Metric): void {
     const settings = { name: PREFIX + name, help, labelNames: labels, registers: [this.#registry] };
     if (name.endsWith('_total')) {
       new Counter({
@@ -46,6 +54,7 @@ export class Metrics {
     }
     new Gauge({
       ...settings,
+      aggregator: across,
       collect() {
         this.reset();
         for (const [set, value] of readings(read())) this.set({ ...set }, value);

@@ -138,6 +138,28 @@ describe.each(KINDS)('the life of a transport over %s', (kind) => {
   });
 });
 
+test('over uws, shared listeners take connections side by side; what one leaves, the other takes', async () => {
+  const taken = { first: 0, second: 0 };
+  const open = async (name: keyof typeof taken) => {
+    const create = await chooseTransport('uws', new ListLog(), new ManualClock(), { listening: 'shared' });
+    return create(() => json(200, { name }), { ...mute, open: () => void taken[name]++ }, OPTIONS);
+  };
+  const first = await open('first');
+  const second = await open('second');
+  const port = await first.listen('127.0.0.1', await freePort());
+  expect(await second.listen('127.0.0.1', port)).toBe(port);
+  for (let i = 0; i < 40; i++) await connect(port);
+  expect(taken.first).toBeGreaterThan(0);
+  expect(taken.second).toBeGreaterThan(0);
+  expect(taken.first + taken.second).toBe(40);
+  const before = taken.first;
+  first.stopListening();
+  for (let i = 0; i < 10; i++) await connect(port);
+  expect(taken).toEqual({ first: before, second: 50 - before });
+  await first.close();
+  await second.close();
+});
+
 describe('the choice of a transport', () => {
   const cannotLoad = () => Promise.reject(new Error('only glibc\n\nError: no such file'));
 
@@ -151,7 +173,7 @@ describe('the choice of a transport', () => {
 
   test('auto falls back to node with exactly one warning that says why', async () => {
     const log = new ListLog();
-    const create = await chooseTransport('auto', log, new ManualClock(), cannotLoad);
+    const create = await chooseTransport('auto', log, new ManualClock(), { load: cannotLoad });
     const transport = create(() => json(200, {}), mute, OPTIONS);
     expect(transport.kind).toBe('node');
     expect(log.lines).toMatchObject([{ level: 'warn', fields: { reason: 'only glibc Error: no such file' } }]);
@@ -159,14 +181,17 @@ describe('the choice of a transport', () => {
   });
 
   test('uws insists', async () => {
-    await expect(chooseTransport('uws', new ListLog(), new ManualClock(), cannotLoad)).rejects.toThrow(UserError);
+    await expect(chooseTransport('uws', new ListLog(), new ManualClock(), { load: cannotLoad })).rejects.toThrow(
+      UserError,
+    );
   });
 
   test('node never tries to load', async () => {
     const log = new ListLog();
-    await chooseTransport('node', log, new ManualClock(), () => {
+    const load = () => {
       throw new Error('tried');
-    });
+    };
+    await chooseTransport('node', log, new ManualClock(), { load });
     expect(log.lines).toEqual([]);
   });
 });

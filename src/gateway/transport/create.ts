@@ -2,13 +2,19 @@ import type { Clock } from '../../kit/clock.js';
 import { UserError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { nodeTransport } from './node.js';
-import type { CreateTransport } from './transport.js';
+import type { CreateTransport, Listening } from './transport.js';
 import { type Uws, uwsTransport } from './uws.js';
 
 export type TransportChoice = 'auto' | 'uws' | 'node';
 
 /** Loads the library; throws where its native binary does not fit this system. */
 export type LoadUws = () => Promise<Uws>;
+
+export interface TransportSettings {
+  /** Default: alone. */
+  readonly listening?: Listening;
+  readonly load?: LoadUws;
+}
 
 const loadUws: LoadUws = async () => {
   const module: { default: Uws } = await import('uWebSockets.js');
@@ -23,16 +29,16 @@ export async function chooseTransport(
   choice: TransportChoice,
   log: Log,
   clock: Clock,
-  load: LoadUws = loadUws,
+  { listening = 'alone', load = loadUws }: TransportSettings = {},
 ): Promise<CreateTransport> {
-  if (choice === 'node') return nodeTransport(log, clock);
+  if (choice === 'node') return nodeTransport(log, clock, listening);
   try {
-    return uwsTransport(await load(), log, clock);
+    return uwsTransport(await load(), log, clock, listening);
   } catch (error) {
     const reason = firstLine(error);
     if (choice === 'uws') throw new UserError(`uWebSockets.js does not load here: ${reason}`);
     log.warn({ reason }, 'uWebSockets.js does not load here; serving with node:http and ws, at a lower capacity');
-    return nodeTransport(log, clock);
+    return nodeTransport(log, clock, listening);
   }
 }
 

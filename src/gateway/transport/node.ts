@@ -13,7 +13,7 @@ import { NodeSocket, type Shared } from './node-socket.js';
 import { decide, failure } from './request.js';
 import { IdleSweep } from './sweep.js';
 import { Topics } from './topics.js';
-import type { CreateTransport, SocketHandlers, Transport, TransportOptions } from './transport.js';
+import type { CreateTransport, Listening, SocketHandlers, Transport, TransportOptions } from './transport.js';
 import { Turn } from './turn.js';
 
 const WEBSOCKET_KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -21,9 +21,9 @@ const CUT = 1006;
 const TOO_BIG = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 
 /** @returns a factory of transports on node:http and `ws`, for systems where uWebSockets.js does not load. */
-export function nodeTransport(log: Log, clock: Clock): CreateTransport {
+export function nodeTransport(log: Log, clock: Clock, listening: Listening): CreateTransport {
   return <T>(http: HttpHandler, sockets: SocketHandlers<T>, options: TransportOptions) =>
-    new NodeTransport(http, sockets, options, log, clock);
+    new NodeTransport(http, sockets, options, log, clock, listening);
 }
 
 class NodeTransport<T> implements Transport {
@@ -37,9 +37,18 @@ class NodeTransport<T> implements Transport {
   readonly #topics = new Topics<NodeSocket<T>>();
   readonly #idle: IdleSweep;
   readonly #shared: Shared<T>;
+  readonly #listening: Listening;
   #closed: Promise<void> | null = null;
 
-  constructor(http: HttpHandler, handlers: SocketHandlers<T>, options: TransportOptions, log: Log, clock: Clock) {
+  constructor(
+    http: HttpHandler,
+    handlers: SocketHandlers<T>,
+    options: TransportOptions,
+    log: Log,
+    clock: Clock,
+    listening: Listening,
+  ) {
+    this.#listening = listening;
     this.#handlers = handlers;
     this.#log = log;
     this.#idle = new IdleSweep(this.#sockets, options.idleTimeoutMs, clock);
@@ -67,11 +76,12 @@ class NodeTransport<T> implements Transport {
     this.#server.on('upgrade', (req, _tcp, head) => this.#upgrade(req, head));
   }
 
+  /** Not exclusive, a worker of node:cluster listens through its primary, which hands connections out in turn. */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const failed = (error: NodeJS.ErrnoException) => reject(listenError(host, port, error.code ?? error.message));
       this.#server.once('error', failed);
-      this.#server.listen({ host, port, exclusive: true }, () => {
+      this.#server.listen({ host, port, exclusive: this.#listening === 'alone' }, () => {
         this.#server.off('error', failed);
         resolve((this.#server.address() as AddressInfo).port);
       });

@@ -52,10 +52,13 @@ export interface TransportOptions {
   readonly idleTimeoutMs: number;
 }
 
+/** How the port is taken. `shared`: with the other workers of this program, which take connections in turn. */
+export type Listening = 'alone' | 'shared';
+
 /** The seam between the gateway and the library that carries it. */
 export interface Transport {
   readonly kind: 'uws' | 'node';
-  /** @returns the port. Rejects with PortInUseError when another socket listens there (exclusive). Port 0 takes a free one. */
+  /** @returns the port. Rejects with PortInUseError when another socket listens there; a shared one trusts its caller on that. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<number>;
   /** To every subscriber of `topic`; what is published in one turn of the loop leaves each socket in as few writes as possible. */
   publish(topic: string, frame: Frame): void;

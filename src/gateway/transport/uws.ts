@@ -6,7 +6,7 @@ import { CLOSE } from '../../wire/codes.js';
 import type { HttpHandler } from '../../wire/http.js';
 import { listenError, probe } from './listen.js';
 import { IdleSweep } from './sweep.js';
-import type { CreateTransport, SocketHandlers, Transport, TransportOptions } from './transport.js';
+import type { CreateTransport, Listening, SocketHandlers, Transport, TransportOptions } from './transport.js';
 import { httpRoute } from './uws-http.js';
 import type { UserData, UwsSocket } from './uws-socket.js';
 import { upgrade } from './uws-upgrade.js';
@@ -20,9 +20,9 @@ const LINGER_SECONDS = 8;
 const MAX_IDLE_SECONDS = 960;
 
 /** @returns a factory of transports on uWebSockets.js; `uws` is its loaded module. */
-export function uwsTransport(uws: Uws, log: Log, clock: Clock): CreateTransport {
+export function uwsTransport(uws: Uws, log: Log, clock: Clock, listening: Listening): CreateTransport {
   return <T>(http: HttpHandler, sockets: SocketHandlers<T>, options: TransportOptions) =>
-    new UwsTransport(uws, http, sockets, options, log, clock);
+    new UwsTransport(uws, http, sockets, options, log, clock, listening);
 }
 
 class UwsTransport<T> implements Transport {
@@ -32,6 +32,7 @@ class UwsTransport<T> implements Transport {
   readonly #sockets = new Set<UwsSocket<T>>();
   readonly #idle: IdleSweep;
   #listening: us_listen_socket | null = null;
+  readonly #shared: boolean;
   #closed = false;
   /** Published since the sockets were last looked at. */
   #unseenBytes = 0;
@@ -44,8 +45,10 @@ class UwsTransport<T> implements Transport {
     options: TransportOptions,
     log: Log,
     clock: Clock,
+    listening: Listening,
   ) {
     this.#uws = uws;
+    this.#shared = listening === 'shared';
     this.#lookAfterBytes = options.maxBufferedBytes / 4;
     this.#idle = new IdleSweep(this.#sockets, options.idleTimeoutMs, clock);
     this.#app = uws.App();
@@ -55,10 +58,11 @@ class UwsTransport<T> implements Transport {
 
   /**
    * uWS's own exclusive option would also leave out SO_REUSEADDR, and a restart would fail for a minute on the connections
-   * of the process before; without it two processes share a port in silence. So a plain socket asks first.
+   * of the process before; without it two processes share a port in silence, which is what workers do, between which the kernel
+   * then spreads the connections (SO_REUSEPORT). Where nobody else is meant to be there, a plain socket asks first.
    */
   async listen(host: string, port: number): Promise<number> {
-    const refusal = port === 0 ? null : await probe(host, port);
+    const refusal = port === 0 || this.#shared ? null : await probe(host, port);
     if (refusal !== null) throw listenError(host, port, refusal);
     const socket = await new Promise<us_listen_socket | false>((resolve) => {
       this.#app.listen(host, port, resolve);
