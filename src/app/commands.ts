@@ -8,7 +8,11 @@ import { createLog } from '../ops/log.js';
 import { ProgressLines } from '../ops/progress.js';
 import { toStop } from './around.js';
 import { endedByItself, migrateDatabase, openDatabase } from './database.js';
+import { requireFreePort } from './port.js';
 import { startServer } from './server.js';
+import { startJobs } from './store.js';
+import { isWorker, primaryGone, tellPrimary } from './worker.js';
+import { Workers } from './workers.js';
 
 /** 1 is a failure of ours, 2 the operator's mistake. */
 export const EXIT_OK = 0;
@@ -27,8 +31,8 @@ async function run(work: (ground: Ground) => Promise<void>): Promise<void> {
   try {
     const config = loadConfig(parseFeeds);
     const terminal = process.stderr.isTTY === true;
-    const log = createLog(config.logLevel, terminal);
-    for (const warning of config.warnings) log.warn({}, warning);
+    const log = createLog(config.logLevel, terminal, isWorker ? { workerPid: process.pid } : null);
+    if (!isWorker) for (const warning of config.warnings) log.warn({}, warning);
     const progress = new ProgressLines(systemClock, (text) => process.stderr.write(text), terminal);
     const lifecycle = new Lifecycle(systemClock, log);
     try {
@@ -38,10 +42,19 @@ async function run(work: (ground: Ground) => Promise<void>): Promise<void> {
       throw error;
     }
   } catch (error) {
-    const text = error instanceof UserError ? error.message : ((error as Error).stack ?? String(error));
-    process.stderr.write(`candlecast: ${text}\n`);
-    process.exit(error instanceof UserError ? EXIT_USER : EXIT_FAILURE);
+    process.exit(await report(error));
   }
+}
+
+/** A worker's primary says it once for all of them. @returns the exit code. */
+async function report(error: unknown): Promise<number> {
+  const isMistake = error instanceof UserError;
+  if (isMistake && isWorker) await tellPrimary({ kind: 'mistake', text: error.message });
+  else {
+    const text = isMistake ? error.message : ((error as Error).stack ?? String(error));
+    process.stderr.write(`candlecast: ${text}\n`);
+  }
+  return isMistake ? EXIT_USER : EXIT_FAILURE;
 }
 
 /** Resolves with the exit code when the process was told to stop and everything is stopped; rejects when a part failed. */
@@ -56,20 +69,52 @@ async function untilStopped({ lifecycle, log }: Ground, failed: Promise<never>):
       () => process.exit(EXIT_FAILURE),
     );
   });
-  await Promise.race([asked, failed]);
+  await Promise.race([asked, failed, ...(isWorker ? [orphaned(log)] : [])]);
   if (await lifecycle.stop()) return EXIT_OK;
   log.warn({}, 'not everything stopped in time; what was acknowledged is on disk');
   return EXIT_FAILURE;
 }
 
+async function orphaned(log: Log): Promise<void> {
+  await primaryGone();
+  log.error({}, 'the process that started this worker is gone; stopping');
+}
+
 export function startCommand(): Promise<void> {
   return run(async (ground) => {
     const { config } = ground;
+    if (config.workers > 1 && !isWorker) process.exit(await superviseWorkers(ground));
     const { port, failed } = await startServer({ ...ground, clock: systemClock });
-    const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-    process.stdout.write(`Candlecast is ready: http://${host}:${port}/\n`);
-    process.exit(await untilStopped(ground, failed));
+    const stopped = untilStopped(ground, failed);
+    if (isWorker) await tellPrimary({ kind: 'ready' });
+    else sayReady(config.host, port);
+    process.exit(await stopped);
   });
+}
+
+function sayReady(host: string, port: number): void {
+  process.stdout.write(`Candlecast is ready: http://${host.includes(':') ? `[${host}]` : host}:${port}/\n`);
+}
+
+/** @returns the exit code, when a signal has stopped them all. @throws UserError */
+async function superviseWorkers({ config, log }: Ground): Promise<number> {
+  const port = await requireFreePort(config.host, config.port);
+  const workers = new Workers({ count: config.workers, port, clock: systemClock, log });
+  const stopped = new Promise<boolean>((resolve) => {
+    onSignals(
+      systemClock,
+      (signal) => {
+        log.info({ signal }, 'stopping the workers');
+        resolve(workers.stop(signal));
+      },
+      () => {
+        workers.kill();
+        process.exit(EXIT_FAILURE);
+      },
+    );
+  });
+  const started = workers.start().then(() => sayReady(config.host, port));
+  return (await Promise.race([stopped, started.then(() => stopped)])) ? EXIT_OK : EXIT_FAILURE;
 }
 
 export function serveDatabaseCommand(): Promise<void> {
@@ -78,6 +123,7 @@ export function serveDatabaseCommand(): Promise<void> {
     const database = await openDatabase({ url: null, dataDir: config.dataDir, clock: systemClock, log, progress });
     await lifecycle.start(toStop('database', () => database.stop()));
     await migrateDatabase(database.url, log, progress);
+    await startJobs({ ...ground, clock: systemClock }, database.url);
     process.stdout.write(`DATABASE_URL=${database.url}\n`);
     process.exit(await untilStopped(ground, endedByItself(database.exited, lifecycle)));
   });

@@ -1,103 +1,159 @@
-import { LocalBus } from '../bus/local.js';
-import { REVISION_HORIZON_MS } from '../candles/book.js';
-import { CandlePipeline } from '../candles/pipeline.js';
-import { createFeeds, type Feeds } from '../feed/create.js';
-import { floorMinute, type TradeSink } from '../feed/feed.js';
-import { CandleHistory } from '../store/timescale/history.js';
-import { registerSymbols, type SymbolEntry } from '../store/timescale/symbols.js';
-import type { Around } from './around.js';
-import { catchingUp } from './catching-up.js';
-import { MarketView } from './market-view.js';
-import { type Restored, resumePoint, storedStatus } from './restore.js';
-import type { Store } from './store.js';
-import { SymbolRegistry } from './symbol-registry.js';
+import type { TradeOutcome } from '../candles/book.js';
+import { type FeedShare, feedSymbols } from '../feed/create.js';
+import type { Feed } from '../feed/feed.js';
+import type { PushFeed } from '../feed/push/push.js';
+import type { FeedSpec } from '../feed/spec.js';
+import type { HotWindow, MarketEvent } from '../market/event.js';
+import type { Interval } from '../market/interval.js';
+import type { Database } from '../store/timescale/database.js';
+import { Partition, type PartitionDeps, type PartitionPlan } from './partition.js';
+import { storedSymbols } from './store.js';
 
-export interface Ingest {
-  readonly pipeline: CandlePipeline;
-  readonly bus: LocalBus;
-  readonly view: MarketView;
-  readonly history: CandleHistory;
-  readonly registry: SymbolRegistry;
-  readonly feeds: Feeds;
-}
+export type WhyClosed = 'lost' | 'handover' | 'stopping';
 
-/** Feeds, engine and bus, caught up to where live data begins; the feeds are not live yet. @throws UserError */
-export async function openIngest(around: Around, { readers, spool, writer, restored }: Store): Promise<Ingest> {
-  const { config, clock, log, progress, lifecycle } = around;
-  const history = new CandleHistory(readers);
-  const registry = new SymbolRegistry((entries) => readers.run((sql) => registerSymbols(sql, entries)), clock, log);
-  for (const symbol of restored.symbols) registry.addStored(storedStatus(symbol));
+/** The symbols of FEEDS that are not named there have this source. */
+const PUSH_SOURCE = 'push';
 
-  const bus: LocalBus = new LocalBus((symbol, interval) => view.window(symbol, interval));
-  const pipeline: CandlePipeline = new CandlePipeline({
-    epoch: restored.epoch,
-    graceMs: config.graceMs,
-    coalesceMs: config.coalesceMs,
-    clock,
-    log,
-    append: (records) => spool.append(records),
-    publish: (events) => bus.publish(events),
-    wants: (symbol, interval) => bus.wants(symbol, interval),
-  });
-  const view: MarketView = new MarketView({
-    epoch: restored.epoch,
-    history,
-    live: (symbol, interval) => pipeline.window(symbol, interval),
-    isStored: (symbol) => registry.has(symbol),
-    isStoreBehind: () => spool.stats().recordsBehind > 0,
-    storeCatchesUp: catchingUp(() => writer.drained(), clock),
-  });
-  await lifecycle.start(pipeline);
+/** The partitions that this process owns at present. */
+export class Ingest {
+  readonly #deps: PartitionDeps;
+  readonly #plans: ReadonlyMap<string, PartitionPlan>;
+  readonly #owned = new Map<string, Partition>();
+  /** Of partitions that are not owned any more. */
+  readonly #past = { trades: noTrades(), published: nothingPublished() };
 
-  const feeds = await createFeeds(config.feeds, {
-    clock,
-    log,
-    sink: sinkOf(pipeline, registry, bus),
-    graceMs: config.graceMs,
-    dataDir: config.dataDir,
-    resume: (symbol) => resumePoint(restored.states.get(symbol)),
-  });
-  await readers.run((sql) => registerSymbols(sql, entriesOf(feeds)));
-  const own = ownSymbols(feeds, restored);
-  for (const symbol of own) restoreBook(pipeline, symbol, restored);
-  for (const feed of feeds.all) {
-    await progress.during(`Catching up: ${feed.source}`, (line) => feed.catchUp((done) => line.update(done)));
+  constructor(deps: PartitionDeps, plans: readonly PartitionPlan[]) {
+    this.#deps = deps;
+    this.#plans = new Map(plans.map((plan) => [plan.name, plan]));
   }
-  for (const symbol of own) pipeline.finishRestore(symbol);
-  return { pipeline, bus, view, history, registry, feeds };
+
+  get partitions(): readonly string[] {
+    return [...this.#plans.keys()];
+  }
+
+  /** Brings a partition to where live data begins. */
+  async open(name: string): Promise<Partition> {
+    const plan = this.#plans.get(name);
+    if (plan === undefined) throw new Error(`no partition ${name}`);
+    const partition = await Partition.open(this.#deps, plan);
+    this.#owned.set(name, partition);
+    return partition;
+  }
+
+  /** Opens and goes live, unless `signal` says meanwhile that the partition is not ours any more. */
+  async take(name: string, signal: AbortSignal): Promise<void> {
+    const partition = await this.open(name);
+    try {
+      signal.throwIfAborted();
+      await partition.start();
+    } catch (error) {
+      await this.drop(name, 'lost');
+      throw error;
+    }
+  }
+
+  async drop(name: string, why: WhyClosed): Promise<void> {
+    const partition = this.#owned.get(name);
+    if (partition === undefined) return;
+    this.#owned.delete(name);
+    await partition.close(why);
+    add(this.#past.trades, partition.pipeline.trades);
+    add(this.#past.published, partition.pipeline.published);
+  }
+
+  /** The partition that an epoch stands for; null when it is not owned any more. */
+  ofEpoch(epoch: number): string | null {
+    for (const { name, epoch: own } of this.#owned.values()) if (own === epoch) return name;
+    return null;
+  }
+
+  /** The published state of a symbol that is owned here; null for all others. */
+  async window(symbol: string, interval: Interval): Promise<HotWindow | null> {
+    for (const partition of this.#owned.values()) if (partition.has(symbol)) return partition.window(symbol, interval);
+    return null;
+  }
+
+  get feeds(): Feed[] {
+    return [...this.#owned.values()].flatMap(({ feeds }) => [...feeds.all]);
+  }
+
+  get push(): PushFeed | null {
+    for (const { feeds } of this.#owned.values()) if (feeds.push !== null) return feeds.push;
+    return null;
+  }
+
+  get trades(): Readonly<Record<TradeOutcome, number>> {
+    const sum = { ...this.#past.trades };
+    for (const { pipeline } of this.#owned.values()) add(sum, pipeline.trades);
+    return sum;
+  }
+
+  get published(): Readonly<Record<MarketEvent['kind'], number>> {
+    const sum = { ...this.#past.published };
+    for (const { pipeline } of this.#owned.values()) add(sum, pipeline.published);
+    return sum;
+  }
+
+  get pendingEvents(): number {
+    let sum = 0;
+    for (const { pipeline } of this.#owned.values()) sum += pipeline.pendingEvents;
+    return sum;
+  }
+
+  /** Closed candles wait because the disk takes nothing. */
+  get diskFails(): boolean {
+    return [...this.#owned.values()].some(({ pipeline }) => pipeline.failedAppends > 0);
+  }
 }
 
-function sinkOf(pipeline: CandlePipeline, registry: SymbolRegistry, bus: LocalBus): TradeSink {
+/** One partition of everything, for a process that shares with nobody. */
+export function wholePlan(name: string, specs: readonly FeedSpec[], database: Database): PartitionPlan {
+  const named = [...feedSymbols(specs).keys()];
+  const push = specs.some(({ kind }) => kind === 'push');
   return {
-    trade: (trade) => pipeline.trade(trade),
-    advance: (symbol, timeMs) => pipeline.advance(symbol, timeMs),
-    gap: (symbol, fromMs, toMs, reason) => pipeline.gap(symbol, fromMs, toMs, reason),
-    ready: () => pipeline.ready(),
-    status: (status) => {
-      registry.update(status);
-      bus.publishStatus([status]);
-    },
+    name,
+    share: { has: () => true, push },
+    symbols: async () => [...named, ...(push ? await pushedSymbols(database) : [])],
   };
 }
 
-/** A restart must know the symbols of candles that were published: they are registered before there are any. */
-function entriesOf(feeds: Feeds): SymbolEntry[] {
-  return feeds.all.flatMap(({ symbols, source, synthetic }) =>
-    symbols.map((symbol) => ({ symbol, source, synthetic })),
+/** The partitions of FEEDS: `partitionOf` tells that of a named symbol; what is pushed is one partition. */
+export function sharedPlans(
+  specs: readonly FeedSpec[],
+  partitionOf: (symbol: string) => string,
+  pushName: string,
+  database: Database,
+): PartitionPlan[] {
+  const symbols = new Map<string, string[]>();
+  for (const symbol of feedSymbols(specs).keys()) {
+    const name = partitionOf(symbol);
+    symbols.set(name, [...(symbols.get(name) ?? []), symbol]);
+  }
+  const plans = [...symbols].map(([name, own]) =>
+    plan(name, { has: (s) => own.includes(s), push: false }, async () => own),
   );
+  if (specs.some(({ kind }) => kind === 'push'))
+    plans.push(plan(pushName, { has: () => false, push: true }, () => pushedSymbols(database)));
+  return plans;
 }
 
-function restoreBook(pipeline: CandlePipeline, symbol: string, restored: Restored): void {
-  const state = restored.states.get(symbol);
-  const last = state?.minutes.at(-1);
-  if (state === undefined || last === undefined) return;
-  pipeline.restore(symbol, state, floorMinute(last.openTime - REVISION_HORIZON_MS));
+function plan(name: string, share: FeedShare, symbols: () => Promise<readonly string[]>): PartitionPlan {
+  return { name, share, symbols };
 }
 
-/** The symbols that feeds bring: push knows its own by what it has brought before. */
-function ownSymbols(feeds: Feeds, restored: Restored): ReadonlySet<string> {
-  const own = new Set(feeds.all.flatMap((feed) => [...feed.symbols]));
-  if (feeds.push === null) return own;
-  for (const { symbol, source } of restored.symbols) if (source === feeds.push.source) own.add(symbol);
-  return own;
+async function pushedSymbols(database: Database): Promise<string[]> {
+  const stored = await storedSymbols(database);
+  return stored.filter(({ source }) => source === PUSH_SOURCE).map(({ symbol }) => symbol);
+}
+
+function noTrades(): Record<TradeOutcome, number> {
+  return { applied: 0, duplicate: 0, corrected: 0, too_late: 0, too_early: 0, overflow: 0 };
+}
+
+function nothingPublished(): Record<MarketEvent['kind'], number> {
+  return { update: 0, closed: 0, gap: 0 };
+}
+
+function add<K extends string>(sum: Record<K, number>, more: Readonly<Record<K, number>>): void {
+  for (const key of Object.keys(more) as K[]) sum[key] += more[key];
 }

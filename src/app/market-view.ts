@@ -12,8 +12,9 @@ export interface StoredCandles {
 }
 
 export interface MarketViewOptions {
-  readonly epoch: number;
   readonly history: StoredCandles;
+  /** No smaller than that of any stored row. */
+  storedEpoch(): Promise<number>;
   /** What is live: the published state, null for a symbol that no feed has. */
   live(symbol: string, interval: Interval): Promise<HotWindow | null>;
   /** Whether anything is stored for the symbol. */
@@ -67,7 +68,8 @@ export class MarketView {
   async window(symbol: string, interval: Interval): Promise<HotWindow | null> {
     const live = await this.#options.live(symbol, interval);
     if (live !== null || !this.#options.isStored(symbol)) return live;
-    const { history, epoch } = this.#options;
+    const { history } = this.#options;
+    const epoch = await this.#options.storedEpoch();
     const stored = await history.before(symbol, interval, END_OF_TIME_MS, STORED_WINDOW + 1);
     const closed = stored.filter((candle) => candle.closed).slice(-STORED_WINDOW);
     const open = stored.find((candle) => !candle.closed) ?? null;
@@ -90,8 +92,39 @@ export class MarketView {
     }
   }
 
-  async #read(symbol: string, interval: Interval, { from, to = END_OF_TIME_MS, limit }: CandleRange): Promise<Found> {
-    const window = await this.window(symbol, interval);
+  async #read(symbol: string, interval: Interval, range: CandleRange): Promise<Found> {
+    const window = await this.window(symbol, interval).catch((error: unknown) => {
+      // What is published cannot be seen now; a stretch that ended before it is in the store all the same.
+      if (range.to === undefined || !this.#options.isStored(symbol)) throw error;
+      return error as Error;
+    });
+    if (window instanceof Error) return this.#readStored(symbol, interval, { ...range, to: range.to ?? 0 }, window);
+    return this.#join(symbol, interval, range, window);
+  }
+
+  /** @throws `unseen` when the store does not reach the end of what was asked for. */
+  async #readStored(
+    symbol: string,
+    interval: Interval,
+    { from, to, limit }: CandleRange & { readonly to: number },
+    unseen: Error,
+  ): Promise<Found> {
+    const { history } = this.#options;
+    const last = (await history.before(symbol, interval, to, 1)).at(-1);
+    if (last === undefined || !last.closed || bucketEnd(interval, last.openTime) < to) throw unseen;
+    const candles =
+      from === undefined
+        ? await history.before(symbol, interval, to, limit)
+        : await history.range(symbol, interval, from, to, limit);
+    return { candles, known: true };
+  }
+
+  async #join(
+    symbol: string,
+    interval: Interval,
+    { from, to = END_OF_TIME_MS, limit }: CandleRange,
+    window: HotWindow | null,
+  ): Promise<Found> {
     if (window === null) return { candles: [], known: false };
     const hot = window.open === null ? window.closed : [...window.closed, window.open];
     const edge = hot[0]?.openTime ?? END_OF_TIME_MS;

@@ -1,41 +1,31 @@
-import type { CandlePipeline } from '../candles/pipeline.js';
 import type { Feed } from '../feed/feed.js';
-import type { Gateway } from '../gateway/gateway.js';
+import type { GatewayStats } from '../gateway/stats.js';
 import type { Labels, Metric } from '../ops/metrics.js';
-import type { Spool } from '../store/spool/spool.js';
-import type { TimescaleWriter } from '../store/timescale/writer.js';
+import type { Ingest } from './ingest.js';
+import type { Store } from './store.js';
 
-export interface Measured {
-  readonly pipeline: CandlePipeline;
-  readonly spool: Spool;
-  readonly writer: TimescaleWriter;
-  readonly feeds: readonly Feed[];
-  /** Not there before the server listens. */
-  gateway(): Gateway;
-}
-
-/** What every stage counts, under the names that operators see. */
-export function stageMetrics({ pipeline, spool, writer, feeds, gateway }: Measured): Metric[] {
+/** What the writing side counts, under the names that operators see. */
+export function ingestMetrics(ingest: Ingest, { spool, writer }: Store): Metric[] {
   return [
     {
       name: 'trades_total',
       help: 'Trades by what became of them.',
       labels: ['outcome'],
-      read: () => by('outcome', pipeline.trades),
+      read: () => by('outcome', ingest.trades),
     },
     {
       name: 'trades_quarantined_total',
       help: 'Trades that were not folded, by feed and reason.',
       labels: ['feed', 'reason'],
-      read: () => feeds.flatMap(quarantined),
+      read: () => ingest.feeds.flatMap(quarantined),
     },
     {
       name: 'events_published_total',
       help: 'Events published on the bus.',
       labels: ['kind'],
-      read: () => by('kind', pipeline.published),
+      read: () => by('kind', ingest.published),
     },
-    { name: 'events_waiting', help: 'Durable events that wait for the disk.', read: () => pipeline.pendingEvents },
+    { name: 'events_waiting', help: 'Durable events that wait for the disk.', read: () => ingest.pendingEvents },
     { name: 'spool_bytes', help: 'Bytes of the spool on disk.', read: () => spool.stats().bytes },
     { name: 'spool_max_bytes', help: 'Bound of the spool.', read: () => spool.stats().maxBytes },
     { name: 'spool_records', help: 'Records that wait for the database.', read: () => spool.stats().recordsBehind },
@@ -51,30 +41,46 @@ export function stageMetrics({ pipeline, spool, writer, feeds, gateway }: Measur
       read: () => (writer.stats().state === 'away' ? 0 : 1),
     },
     { name: 'writer_failures_total', help: 'Failed attempts to write.', read: () => writer.stats().failures },
-    { name: 'connections', help: 'Open WebSocket connections.', read: () => gateway().stats.connections },
-    { name: 'connections_total', help: 'Connections accepted.', read: () => gateway().stats.connectionsTotal },
-    { name: 'connections_refused_total', help: 'Connections refused.', read: () => gateway().stats.refused },
-    { name: 'connections_lagging', help: 'Slow clients off the live topics now.', read: () => gateway().stats.lagging },
-    { name: 'lags_total', help: 'Times a client was found too slow.', read: () => gateway().stats.lagsTotal },
-    { name: 'subscriptions', help: 'Channels of all connections.', read: () => gateway().stats.subscriptions },
-    { name: 'channel_heals_total', help: 'Channels reloaded after a hole.', read: () => gateway().stats.heals },
+    {
+      name: 'writer_fenced_rows_total',
+      help: 'Rows refused because another writer has taken over.',
+      read: () => writer.stats().fencedRows,
+    },
+  ];
+}
+
+/** What the serving side counts. */
+export function gatewayMetrics(stats: GatewayStats): Metric[] {
+  return [
+    { name: 'connections', help: 'Open WebSocket connections.', read: () => stats.connections },
+    { name: 'connections_total', help: 'Connections accepted.', read: () => stats.connectionsTotal },
+    { name: 'connections_refused_total', help: 'Connections refused.', read: () => stats.refused },
+    { name: 'connections_lagging', help: 'Slow clients off the live topics now.', read: () => stats.lagging },
+    { name: 'lags_total', help: 'Times a client was found too slow.', read: () => stats.lagsTotal },
+    { name: 'subscriptions', help: 'Channels of all connections.', read: () => stats.subscriptions },
+    { name: 'channel_heals_total', help: 'Channels reloaded after a hole.', read: () => stats.heals },
+    {
+      name: 'history_reads_total',
+      help: 'Reads of the database for snapshots and resumes.',
+      read: () => stats.historyReads,
+    },
     {
       name: 'deliveries_total',
       help: 'Messages to sockets.',
       labels: ['kind'],
-      read: () => by('kind', gateway().stats.deliveries),
+      read: () => by('kind', stats.deliveries),
     },
     {
       name: 'closes_total',
       help: 'Connections closed, by close code.',
       labels: ['code'],
-      read: () => by('code', gateway().stats.closes),
+      read: () => by('code', stats.closes),
     },
     {
       name: 'errors_total',
       help: 'Error replies, by code.',
       labels: ['code'],
-      read: () => by('code', gateway().stats.errors),
+      read: () => by('code', stats.errors),
     },
   ];
 }

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { checkFeeds } from '../feed/create.js';
-import { Gateway } from '../gateway/gateway.js';
+import { GatewayStats } from '../gateway/stats.js';
 import { chooseTransport } from '../gateway/transport/create.js';
 import { candlesRoute } from '../http/candles.js';
 import { healthRoutes } from '../http/health.js';
@@ -8,20 +10,22 @@ import { metricsRoute } from '../http/metrics.js';
 import { pageRoutes } from '../http/pages.js';
 import { createRouter, type Route } from '../http/router.js';
 import { symbolsRoute } from '../http/symbols.js';
-import { tradesRoute } from '../http/trades.js';
+import { type TradeIntake, tradesRoute } from '../http/trades.js';
 import { Metrics } from '../ops/metrics.js';
-import { type Around, toStop } from './around.js';
-import { atMost } from './at-most.js';
-import { type Ingest, openIngest } from './ingest.js';
-import { stageMetrics } from './metrics.js';
-import { packageRoot, packageVersion } from './package.js';
+import { readEpochs } from '../store/timescale/writers.js';
+import { openAlone } from './alone.js';
+import type { Around } from './around.js';
+import { openGateway } from './gateway.js';
+import { openHttp } from './http-only.js';
+import { MarketView } from './market-view.js';
+import { gatewayMetrics, ingestMetrics } from './metrics.js';
+import { packageRoot } from './package.js';
+import type { Parts } from './parts.js';
 import { requireFreePort } from './port.js';
-import { openStore, type Store } from './store.js';
-import { StoredHistory } from './stored-history.js';
-
-/** Clients are told to go, and given this long. */
-const DRAIN_MS = 1000;
-const HISTORY_WAIT_MS = 15_000;
+import { storedStatus } from './restore.js';
+import { lockDataDirectory, openReadable, type Readable, storedSymbols } from './store.js';
+import { SymbolRegistry } from './symbol-registry.js';
+import { metricsOfAll } from './worker.js';
 
 export interface RunningServer {
   readonly port: number;
@@ -29,57 +33,101 @@ export interface RunningServer {
   readonly failed: Promise<never>;
 }
 
-/** Everything in one process, from feeds to sockets. Services stop in reverse. @throws UserError */
+/** A process with the roles of its configuration. Services stop in reverse. @throws UserError */
 export async function startServer(around: Around): Promise<RunningServer> {
-  const { config, clock, log, lifecycle } = around;
-  const createTransport = await chooseTransport(config.transport, log, clock);
-  await requireFreePort(config.host, config.port);
-  await checkFeeds(config.feeds);
-
-  const store = await openStore(around);
-  const ingest = await openIngest(around, store);
-  await historyWritten(around, store);
-  const gateway: Gateway = new Gateway({
-    createTransport,
-    http: createRouter(await routesOf(around, store, ingest, () => gateway)),
-    bus: ingest.bus,
-    history: new StoredHistory(ingest.history, store.restored.firstEpoch),
-    clock,
-    log,
-    server: `candlecast/${packageVersion()}`,
+  const { config, clock, log } = around;
+  const shared = config.workers > 1;
+  const createTransport = await chooseTransport(config.transport, log, clock, { listening: shared ? 'shared' : 'alone' });
+  if (!shared) await requireFreePort(config.host, config.port);
+  if (config.roles.includes('ingest')) {
+    await checkFeeds(config.feeds);
+    await lockDataDirectory(around);
+  }
+  const read = await openReadable(around);
+  const registry = new SymbolRegistry();
+  const view: MarketView = new MarketView({
+    history: read.history,
+    storedEpoch: async () => (await read.readers.run(readEpochs)).epoch,
+    live: (symbol, interval) => parts.live(symbol, interval),
+    isStored: (symbol) => registry.has(symbol),
+    isStoreBehind: () => parts.isStoreBehind(),
+    storeCatchesUp: () => parts.storeCatchesUp(),
   });
-  const port = await gateway.listen(config.host, config.port);
-  await lifecycle.start(
-    toStop('gateway', async () => {
-      await gateway.drain(DRAIN_MS);
-      await gateway.close();
-    }),
-  );
-  await store.startJobs();
-  for (const feed of ingest.feeds.all) await lifecycle.start(feed);
-  return { port, failed: store.failed };
+  const parts: Parts =
+    config.redisUrl === null
+      ? await openAlone(around, read, (symbol, interval) => view.window(symbol, interval))
+      : await (await import('./cluster.js')).openCluster(around, read, config.redisUrl, nodeName());
+  await fill(registry, read, parts);
+
+  const stats = new GatewayStats();
+  const http = createRouter(await routesOf(around, parts, registry, view, stats));
+  const { subscriber } = parts;
+  const port =
+    subscriber === null
+      ? await openHttp(around, createTransport, http)
+      : await openGateway(around, { createTransport, http, subscriber, view, read, stats });
+  await parts.goLive();
+  return { port, failed: Promise.race([read.failed, parts.failed]) };
 }
 
-/** The first page is asked for at once: what catching up brought should be readable by then. Live waits for no database. */
-function historyWritten({ clock, progress }: Around, { writer }: Store): Promise<void> {
-  return progress.during('Writing the history to the database', () => atMost(HISTORY_WAIT_MS, clock, writer.drained()));
+async function fill(registry: SymbolRegistry, read: Readable, { subscriber }: Parts): Promise<void> {
+  if (subscriber === null) return;
+  registry.update(subscriber.statuses());
+  subscriber.onStatus((changed) => registry.update(changed));
+  for (const symbol of await storedSymbols(read.readers)) registry.addStored(storedStatus(symbol));
 }
 
-async function routesOf(around: Around, store: Store, ingest: Ingest, gateway: () => Gateway): Promise<Route[]> {
-  const { pipeline, registry, view, feeds } = ingest;
-  const metrics = new Metrics(
-    stageMetrics({ pipeline, spool: store.spool, writer: store.writer, feeds: feeds.all, gateway }),
-  );
+async function routesOf(
+  around: Around,
+  parts: Parts,
+  registry: SymbolRegistry,
+  view: MarketView,
+  stats: GatewayStats,
+): Promise<Route[]> {
+  const { ingest, store, subscriber } = parts;
+  const metrics = new Metrics([
+    ...(ingest === null || store === null ? [] : ingestMetrics(ingest, store)),
+    ...(subscriber === null ? [] : gatewayMetrics(stats)),
+    ...parts.metrics,
+  ]);
   const notReady = () => [
     ...(around.lifecycle.draining ? ['the server is shutting down'] : []),
-    ...(pipeline.failedAppends > 0 ? ['closed candles do not reach the disk'] : []),
+    ...(ingest?.diskFails === true ? ['closed candles do not reach the disk'] : []),
+    ...parts.notReady(),
   ];
   return [
-    symbolsRoute({ symbols: () => registry.all() }),
-    candlesRoute(view, around.log),
-    tradesRoute(feeds.push),
     ...healthRoutes({ notReady }),
-    metricsRoute(metrics),
-    ...(await pageRoutes(join(packageRoot(), 'dist', 'web'))),
+    metricsRoute(around.config.workers > 1 ? metricsOfAll(metrics, around.clock) : metrics),
+    tradesRoute(intakeOf(around, ingest)),
+    ...(subscriber === null
+      ? []
+      : [
+          symbolsRoute({ symbols: () => registry.all() }),
+          candlesRoute(view, around.log),
+          ...(await pageRoutes(join(packageRoot(), 'dist', 'web'))),
+        ]),
   ];
+}
+
+/** Trades go to whoever owns the push partition at the moment. */
+function intakeOf({ config }: Around, ingest: Parts['ingest']): TradeIntake | null {
+  if (ingest === null || !config.feeds.some(({ kind }) => kind === 'push')) return null;
+  return {
+    push: async (items, collector) => {
+      if (ingest.push === null) throw new NotOwner();
+      return ingest.push.push(items, collector);
+    },
+  };
+}
+
+class NotOwner extends Error {
+  override readonly name = 'PushUnavailableError';
+  constructor() {
+    super('another node takes pushed trades at present, or is about to');
+  }
+}
+
+/** Told apart in Redis and PostgreSQL, and in logs. */
+function nodeName(): string {
+  return `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
 }

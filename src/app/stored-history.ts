@@ -9,7 +9,7 @@ export class StoredHistory {
   readonly #history: CandleHistory;
   readonly #firstEpoch: number;
 
-  /** @param firstEpoch of this database (see store/timescale/epochs). */
+  /** @param firstEpoch of this database (see store/timescale/writers). */
   constructor(history: CandleHistory, firstEpoch: number) {
     this.#history = history;
     this.#firstEpoch = firstEpoch;

@@ -2,7 +2,15 @@ import { UserError } from '../kit/errors.js';
 import { probeDataDir } from './data-dir.js';
 import { type Environment, readEnvironment } from './environment.js';
 import { likelyTypos } from './typos.js';
-import { type LogLevel, UNUSED_VARIABLES, VARIABLES, type Variables, variablesSchema } from './variables.js';
+import {
+  type LogLevel,
+  parseRoles,
+  type Role,
+  UNUSED_VARIABLES,
+  VARIABLES,
+  type Variables,
+  variablesSchema,
+} from './variables.js';
 
 /** Everything the operator chose, validated. `F` is the type of a parsed feed. */
 export interface Config<F> {
@@ -11,6 +19,12 @@ export interface Config<F> {
   /** null = the embedded engine. May hold a password: never log it. */
   readonly databaseUrl: string | null;
   readonly timescaleUrl: string | null;
+  /** null = one process, without a bus. May hold a password: never log it. */
+  readonly redisUrl: string | null;
+  /** Before every key and channel in Redis. */
+  readonly redisPrefix: string;
+  readonly roles: readonly Role[];
+  readonly workers: number;
   /** Absolute path of an existing, writable directory. */
   readonly dataDir: string;
   readonly feeds: readonly F[];
@@ -46,6 +60,7 @@ export function loadConfig<F>(parseFeeds: FeedParser<F>, env: Environment = proc
   const { values, errors } = readEnvironment(env, names);
   const parsed = variablesSchema.safeParse(values);
   for (const issue of parsed.error?.issues ?? []) errors.push(`${issue.path.join('.')} ${issue.message}`);
+  if (parsed.success) errors.push(...conflicts(parsed.data));
   const feeds = parseFeeds(values.FEEDS ?? 'demo');
   if ('errors' in feeds) errors.push(...feeds.errors.map((error) => `FEEDS: ${error}`));
   const dataDir = probeDataDir(values.DATA_DIR ?? './data');
@@ -54,12 +69,30 @@ export function loadConfig<F>(parseFeeds: FeedParser<F>, env: Environment = proc
   return freeze(parsed.data, feeds.specs, dataDir.path, warnings(env, values, names));
 }
 
+/** What is right by itself but not together. */
+function conflicts({ ROLES, REDIS_URL, TIMESCALE_URL, DATABASE_URL, WORKERS }: Variables): string[] {
+  const errors: string[] = [];
+  const roles = parseRoles(ROLES) ?? [];
+  const part = roles.length === 1 ? roles[0] : null;
+  if (part !== null && REDIS_URL === undefined)
+    errors.push(`REDIS_URL is missing: ROLES=${part} is one node of several, which meet in Redis`);
+  if (part !== null && TIMESCALE_URL === undefined && DATABASE_URL === undefined)
+    errors.push(`TIMESCALE_URL (or DATABASE_URL) is missing: ROLES=${part} shares a database with the other nodes`);
+  if (WORKERS > 1 && part !== 'gateway')
+    errors.push('WORKERS needs ROLES=gateway: run the ingest role as a process of its own');
+  return errors;
+}
+
 function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: readonly string[]): Config<F> {
   return Object.freeze({
     port: v.PORT,
     host: v.HOST,
     databaseUrl: v.DATABASE_URL ?? null,
     timescaleUrl: v.TIMESCALE_URL ?? v.DATABASE_URL ?? null,
+    redisUrl: v.REDIS_URL ?? null,
+    redisPrefix: v.REDIS_PREFIX,
+    roles: Object.freeze(parseRoles(v.ROLES) ?? []),
+    workers: v.WORKERS,
     dataDir,
     feeds: Object.freeze([...feeds]),
     logLevel: v.LOG_LEVEL,

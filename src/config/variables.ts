@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRedisUrl, REDIS_URL_RULE } from '../kit/redis-url.js';
 
 /** The environment variables, their defaults and what is right. Values are text; an empty one counts as not set. */
 
@@ -19,6 +20,22 @@ function postgresUrl() {
   return z.string().refine(isPostgresUrl, 'must be a URL such as postgres://user:password@host:5432/database');
 }
 
+const ROLES = ['ingest', 'gateway'] as const;
+
+/** What a process does. `ingest` turns trades into candles, `gateway` serves clients. */
+export type Role = (typeof ROLES)[number];
+
+const ROLES_RULE = `must be "all" or a list of ${ROLES.join(', ')}`;
+
+/** @returns null where the text names something else. */
+export function parseRoles(text: string): readonly Role[] | null {
+  if (text.trim() === 'all') return ROLES;
+  const named = text.split(',').map((role) => role.trim());
+  return named.every((role) => (ROLES as readonly string[]).includes(role))
+    ? ROLES.filter((r) => named.includes(r))
+    : null;
+}
+
 function isPostgresUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   return ['postgres:', 'postgresql:'].includes(new URL(text).protocol);
@@ -34,7 +51,16 @@ export const VARIABLES = {
   TIMESCALE_URL: postgresUrl().optional(),
   DATA_DIR: z.string().default('./data'),
   FEEDS: z.string().default('demo'),
-  ROLES: z.literal('all', 'must be "all" in this version: every role runs in one process').default('all'),
+  REDIS_URL: z.string().refine(isRedisUrl, `must be ${REDIS_URL_RULE}`).optional(),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]{1,40}$/, 'must be 1 to 40 characters of A-Z, a-z, 0-9, ".", "_", ":" and "-"')
+    .default(''),
+  ROLES: z
+    .string()
+    .refine((text) => parseRoles(text) !== null, ROLES_RULE)
+    .default('all'),
+  WORKERS: integer(1, 256, ' (processes with the gateway role on one port)').default(1),
   LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
   TRANSPORT: z
     .enum(['auto', 'uws', 'node'], 'must be auto, uws or node (auto: uWebSockets.js where it loads)')
@@ -46,7 +72,7 @@ export const VARIABLES = {
 } as const;
 
 /** Known to Candlecast but without effect in this version. */
-export const UNUSED_VARIABLES = ['REDIS_URL', 'CLICKHOUSE_URL', 'JWT_SECRET', 'JWKS_URL'] as const;
+export const UNUSED_VARIABLES = ['CLICKHOUSE_URL', 'JWT_SECRET', 'JWKS_URL'] as const;
 
 export const variablesSchema = z.object(VARIABLES);
 

@@ -1,5 +1,6 @@
 import { UserError } from '../kit/errors.js';
 import { DemoFeed } from './demo/demo.js';
+import { MARKETS } from './demo/markets.js';
 import type { Feed, FeedContext } from './feed.js';
 import { PushFeed } from './push/push.js';
 import { requireTradeFile } from './replay/reader.js';
@@ -8,28 +9,32 @@ import type { FeedSpec } from './spec.js';
 
 export interface Feeds {
   readonly all: readonly Feed[];
-  /** Where POST /v1/trades goes; null when FEEDS has no push. */
+  /** Where POST /v1/trades goes; null when push is not among them. */
   readonly push: PushFeed | null;
 }
 
-/** For the time before the long part of a start. @throws UserError when a feed cannot be opened. */
+/** Which of the feeds' symbols to bring; `push` brings whatever is sent. */
+export interface FeedShare {
+  has(symbol: string): boolean;
+  readonly push: boolean;
+}
+
+/** For the time before the long part of a start. @throws UserError when a feed cannot be opened or two have the same symbol. */
 export async function checkFeeds(specs: readonly FeedSpec[]): Promise<void> {
+  feedSymbols(specs);
   for (const spec of specs) if (spec.kind === 'replay') await requireTradeFile(spec.file);
 }
 
-/** @throws UserError when a feed cannot be opened or two feeds have the same symbol. */
-export async function createFeeds(specs: readonly FeedSpec[], context: FeedContext): Promise<Feeds> {
-  const all: Feed[] = [];
+/** The symbols that FEEDS names, with the feed that brings each; those that are pushed are not known before. @throws UserError */
+export function feedSymbols(specs: readonly FeedSpec[]): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
-  for (const spec of specs) {
-    if (spec.kind === 'push') continue;
-    const feed = spec.kind === 'demo' ? new DemoFeed(spec.seed, context) : await ReplayFeed.open(spec, context);
-    for (const symbol of feed.symbols) claim(owners, symbol, feed.source);
-    all.push(feed);
-  }
-  const push = specs.some((spec) => spec.kind === 'push') ? new PushFeed(context, owners) : null;
-  if (push !== null) all.push(push);
-  return { all, push };
+  for (const spec of specs) for (const symbol of symbolsOf(spec)) claim(owners, symbol, spec.kind);
+  return owners;
+}
+
+function symbolsOf(spec: FeedSpec): readonly string[] {
+  if (spec.kind === 'demo') return MARKETS.map((market) => market.symbol);
+  return spec.kind === 'replay' ? [spec.symbol] : [];
 }
 
 function claim(owners: Map<string, string>, symbol: string, source: string): void {
@@ -37,4 +42,19 @@ function claim(owners: Map<string, string>, symbol: string, source: string): voi
   if (owner !== undefined)
     throw new UserError(`FEEDS: ${symbol} comes from ${owner} and from ${source}: give one of them another symbol`);
   owners.set(symbol, source);
+}
+
+/** @throws UserError when a feed cannot be opened or two feeds have the same symbol. */
+export async function createFeeds(specs: readonly FeedSpec[], share: FeedShare, context: FeedContext): Promise<Feeds> {
+  const owners = feedSymbols(specs);
+  const all: Feed[] = [];
+  for (const spec of specs) {
+    if (spec.kind === 'demo') {
+      const markets = MARKETS.filter(({ symbol }) => share.has(symbol));
+      if (markets.length > 0) all.push(new DemoFeed(spec.seed, context, markets));
+    } else if (spec.kind === 'replay' && share.has(spec.symbol)) all.push(await ReplayFeed.open(spec, context));
+  }
+  const push = share.push && specs.some(({ kind }) => kind === 'push') ? new PushFeed(context, owners) : null;
+  if (push !== null) all.push(push);
+  return { all, push };
 }

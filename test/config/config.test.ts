@@ -30,6 +30,10 @@ test('defaults', () => {
     host: '127.0.0.1',
     databaseUrl: null,
     timescaleUrl: null,
+    redisUrl: null,
+    redisPrefix: '',
+    roles: ['ingest', 'gateway'],
+    workers: 1,
     dataDir: join(root, 'data'),
     feeds: [{ kind: 'demo', seed: 1 }],
     logLevel: 'info',
@@ -72,7 +76,14 @@ test.each([
   [{ HOST: 'a b' }, /^HOST must be/],
   [{ DATABASE_URL: 'mysql://h/db' }, /^DATABASE_URL must be a URL such as postgres:/],
   [{ TIMESCALE_URL: 'localhost' }, /^TIMESCALE_URL must be a URL/],
-  [{ ROLES: 'gateway' }, /^ROLES must be "all" in this version/],
+  [{ ROLES: 'gateways' }, /^ROLES must be "all" or a list of ingest, gateway/],
+  [{ ROLES: 'ingest,,gateway' }, /^ROLES must be/],
+  [{ ROLES: 'gateway', DATABASE_URL: 'postgres://h/d' }, /^REDIS_URL is missing: ROLES=gateway/],
+  [{ ROLES: 'ingest', REDIS_URL: 'redis://h' }, /^TIMESCALE_URL \(or DATABASE_URL\) is missing: ROLES=ingest/],
+  [{ REDIS_URL: 'http://h' }, /^REDIS_URL must be redis:\/\/\[user/],
+  [{ REDIS_PREFIX: 'a b' }, /^REDIS_PREFIX must be 1 to 40 characters/],
+  [{ WORKERS: '2' }, /^WORKERS needs ROLES=gateway/],
+  [{ WORKERS: '0' }, /^WORKERS must be an integer from 1 to 256/],
   [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL must be one of trace, debug/],
   [{ TRANSPORT: 'tcp' }, /^TRANSPORT must be auto, uws or node/],
   [{ COALESCE_MS: '60001' }, /^COALESCE_MS must be an integer from 0 to 60000/],
@@ -116,9 +127,9 @@ test.skipIf(process.getuid?.() === 0)('a data directory without permission is re
 });
 
 test('variables without effect and misspelt ones are warned of', () => {
-  const env = { REDIS_URL: 'redis://h', FEED: 'demo', LOGLEVEL: 'info', CANDLECAST_PORT: '1', DATABSE_URL: 'x' };
+  const env = { JWT_SECRET: 's', FEED: 'demo', LOGLEVEL: 'info', CANDLECAST_PORT: '1', DATABSE_URL: 'x' };
   expect(load(env).warnings).toEqual([
-    'REDIS_URL is set but has no effect in this version',
+    'JWT_SECRET is set but has no effect in this version',
     'FEED is not a variable of Candlecast: did you mean FEEDS?',
     'LOGLEVEL is not a variable of Candlecast: did you mean LOG_LEVEL?',
     'CANDLECAST_PORT is not a variable of Candlecast: did you mean PORT?',

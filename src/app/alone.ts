@@ -1,0 +1,66 @@
+import { UserError } from '../kit/errors.js';
+import { registerSymbols } from '../store/timescale/symbols.js';
+import type { Around } from './around.js';
+import { toStop } from './around.js';
+import { atMost } from './at-most.js';
+import { localBus, type WindowOf } from './bus.js';
+import { catchingUp } from './catching-up.js';
+import { Ingest, wholePlan } from './ingest.js';
+import type { Parts } from './parts.js';
+import { openStore, type Readable, startJobs } from './store.js';
+import { SymbolWriter } from './symbol-writer.js';
+
+const PARTITION = 'all';
+const HISTORY_WAIT_MS = 15_000;
+
+/** Two servers without a bus between them would serve different candles. */
+class SecondWriterError extends UserError {
+  override readonly name = 'SecondWriterError';
+  constructor() {
+    super(
+      'another server has begun to write to this database: stop one of them, or run both as a cluster (REDIS_URL); candles that it refuses are in the quarantine directory',
+    );
+  }
+}
+
+function failing(): { failed: Promise<never>; fail: (error: Error) => void } {
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Whoever waits for it gets the rejection; until then it is nobody's.
+  failed.catch(() => {});
+  return { failed, fail };
+}
+
+/** Every role in one process, which is its own bus. `windowOf` is what the gateway's channels begin with. @throws UserError */
+export async function openAlone(around: Around, read: Readable, windowOf: WindowOf): Promise<Parts> {
+  const { config, clock, log, progress, lifecycle } = around;
+  const { publisher, subscriber } = localBus(windowOf);
+  const { failed, fail } = failing();
+  const store = await openStore(around, read, () => fail(new SecondWriterError()));
+  const symbols = new SymbolWriter((entries) => read.readers.run((sql) => registerSymbols(sql, entries)), clock, log);
+  const deps = { around, store, history: read.history, bus: publisher, symbols, node: 'alone' };
+  const ingest = new Ingest(deps, [wholePlan(PARTITION, config.feeds, read.readers)]);
+  const partition = await ingest.open(PARTITION);
+  // The first page is asked for at once: what catching up brought should be readable by then. Live waits for no database.
+  await progress.during('Writing the history to the database', () =>
+    atMost(HISTORY_WAIT_MS, clock, store.writer.drained()),
+  );
+  return {
+    ingest,
+    store,
+    subscriber,
+    live: (symbol, interval) => ingest.window(symbol, interval),
+    isStoreBehind: () => store.spool.stats().recordsBehind > 0,
+    storeCatchesUp: catchingUp(() => store.writer.drained(), clock),
+    goLive: async () => {
+      if (read.embedded) await startJobs(around, read.url);
+      await lifecycle.start(toStop('feeds', () => ingest.drop(PARTITION, 'stopping')));
+      await partition.start();
+    },
+    notReady: () => [],
+    failed,
+    metrics: [],
+  };
+}

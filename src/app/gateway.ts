@@ -1,0 +1,66 @@
+import type { Subscriber } from '../bus/bus.js';
+import { Gateway } from '../gateway/gateway.js';
+import type { SourceBus } from '../gateway/source-bus.js';
+import type { GatewayStats } from '../gateway/stats.js';
+import type { CreateTransport } from '../gateway/transport/transport.js';
+import type { HttpHandler } from '../wire/http.js';
+import type { Around } from './around.js';
+import { toStop } from './around.js';
+import type { MarketView } from './market-view.js';
+import { packageVersion } from './package.js';
+import type { Readable } from './store.js';
+import { StoredHistory } from './stored-history.js';
+
+/** Clients are told to go, and given this long. */
+const DRAIN_MS = 1000;
+
+export interface GatewayParts {
+  readonly createTransport: CreateTransport;
+  readonly http: HttpHandler;
+  readonly subscriber: Subscriber;
+  readonly view: MarketView;
+  readonly read: Readable;
+  readonly stats: GatewayStats;
+}
+
+/** WebSockets and HTTP on the configured port. @returns the port. @throws UserError */
+export async function openGateway(
+  { config, clock, log, lifecycle }: Around,
+  { createTransport, http, subscriber, view, read, stats }: GatewayParts,
+): Promise<number> {
+  const gateway = new Gateway({
+    createTransport,
+    http,
+    bus: withStoredWindows(subscriber, view),
+    history: new StoredHistory(read.history, read.firstEpoch),
+    clock,
+    log,
+    server: `candlecast/${packageVersion()}`,
+    stats,
+  });
+  const port = await gateway.listen(config.host, config.port);
+  await lifecycle.start(
+    toStop('gateway', async () => {
+      await gateway.drain(DRAIN_MS);
+      await gateway.close();
+    }),
+  );
+  return port;
+}
+
+/** The bus, with the latest stored candles of symbols that nobody feeds. */
+function withStoredWindows(subscriber: Subscriber, view: MarketView): SourceBus {
+  return {
+    subscribe: (symbol, interval) => subscriber.subscribe(symbol, interval),
+    unsubscribe: (symbol, interval) => subscriber.unsubscribe(symbol, interval),
+    onEvents: (listener) => subscriber.onEvents(listener),
+    window: (symbol, interval) => view.window(symbol, interval),
+    positions: (channels) => subscriber.positions(channels),
+    onStatus: (listener) => subscriber.onStatus(listener),
+    statuses: () => subscriber.statuses(),
+    get up() {
+      return subscriber.up;
+    },
+    onUp: (listener) => subscriber.onUp(listener),
+  };
+}
