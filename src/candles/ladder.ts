@@ -68,7 +68,9 @@ export class Ladder {
   passOver(minute: number): Candle[] {
     let closed: Candle[] = NONE;
     for (let i = 0; i < LADDER.length; i++) {
-      if ((this.#ends[i] as number) <= minute + MINUTE_MS) closed = this.#end(i, closed);
+      const end = this.#ends[i] as number;
+      // −∞: nothing was begun since the last one ended.
+      if (Number.isFinite(end) && end <= minute + MINUTE_MS) closed = this.#end(i, closed);
     }
     return closed;
   }

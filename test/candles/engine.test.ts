@@ -304,6 +304,22 @@ describe('an outage', () => {
   });
 });
 
+describe('an outage that begins where longer candles have just ended', () => {
+  it('closes none of them again', () => {
+    const at = Date.UTC(2024, 0, 1, 10, 0);
+    const engine = new CandleEngine(GRACE_MS, 1);
+    for (let minute = 0; minute < 15; minute++) engine.apply(trade(minute + 1, at + minute * MINUTE_MS, '5', '1'));
+    engine.advance(SYMBOL, at + 15 * MINUTE_MS + GRACE_MS);
+    engine.gap(SYMBOL, at + 15 * MINUTE_MS, at + 3000 * MINUTE_MS, 'feed away');
+    engine.apply(trade(100, at + 3000 * MINUTE_MS, '6', '1'));
+    const opens = (interval: Interval) =>
+      engine
+        .takeEvents()
+        .flatMap((event) => (event.kind === 'closed' && event.interval === interval ? [event.candle.openTime] : []));
+    expect(opens('5m')).toEqual([0, 5, 10].map((minute) => at + minute * MINUTE_MS));
+  });
+});
+
 describe('a restart', () => {
   /** What a store would give back of the durable events so far. */
   function stored(events: readonly MarketEvent[]) {
