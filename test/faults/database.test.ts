@@ -25,7 +25,7 @@ beforeAll(async () => {
     gateways: 1,
     symbols: ['AAA', 'BBB'],
     speed: full ? 5 : 240,
-    moreFeeds: ';push',
+    moreFeeds: ['push'],
     env: { COALESCE_MS: '0' },
   });
   crowd = await Crowd.join(cluster, seed, { clients: 3, channels: cluster.channels('1m', '1m:closed', '1h') });

@@ -35,6 +35,10 @@ it(`messages of one channel are lost without a trace, ${ROUNDS} times`, {
     await cluster.redisProxy.heal();
     await within(CAUGHT_UP_MAX_MS, 'candles go on', crowd.advance(2));
   }
+  const lost = crowd.clients.flatMap((client) =>
+    [...client.channels.values()].filter(({ symbol }) => symbol === 'AAA'),
+  );
+  for (const { resyncs } of lost) expect(resyncs).toBeGreaterThan(0);
   await report('messages lost without a trace', { 'ms for two candles (60 a minute)': late });
   await crowd.expectTruth();
 });

@@ -15,8 +15,8 @@ export interface ClusterOptions {
   readonly symbols: readonly string[];
   /** Event time to wall time. 240 = four closed minutes a second. */
   readonly speed: number;
-  /** Beside the symbols, such as `;push`. */
-  readonly moreFeeds?: string;
+  /** Beside the symbols, such as `push`. */
+  readonly moreFeeds?: readonly string[];
   readonly env?: Environment;
   /** The gateways reach Redis through `redisProxy`. */
   readonly proxiesRedis?: boolean;
@@ -109,6 +109,7 @@ export class Cluster {
   }
 }
 
-function feedsOf({ symbols, speed, moreFeeds = '' }: ClusterOptions): string {
-  return symbols.map((symbol) => `replay:${TRADES_FILE}?speed=${speed}&symbol=${symbol}`).join(';') + moreFeeds;
+function feedsOf({ symbols, speed, moreFeeds = [] }: ClusterOptions): string {
+  const replays = symbols.map((symbol) => `replay:${TRADES_FILE}?speed=${speed}&symbol=${symbol}`);
+  return [...replays, ...moreFeeds].join(';');
 }

@@ -108,7 +108,7 @@ export class OracleClient {
       this.port = port;
       this.#subscribe([...this.channels.values()]);
     });
-    socket.on('message', (data: Buffer) => this.#take(JSON.parse(data.toString()) as ServerMessage));
+    socket.on('message', (data: Buffer) => this.#read(data.toString()));
     socket.on('close', (code) => {
       if (this.#stopped || this.#socket !== socket) return;
       if (opened) this.closes.push({ code, atMs: performance.now(), port });
@@ -135,6 +135,15 @@ export class OracleClient {
     for (let from = 0; from < channels.length; from += CHANNELS_A_MESSAGE) {
       const items = channels.slice(from, from + CHANNELS_A_MESSAGE).map((channel) => channel.request());
       this.#socket?.send(JSON.stringify({ op: 'subscribe', channels: items }));
+    }
+  }
+
+  #read(text: string): void {
+    try {
+      this.#take(JSON.parse(text) as ServerMessage);
+    } catch (error) {
+      this.#faults.push(`${error instanceof Error ? error.message : error}: ${text.slice(0, 300)}`);
+      this.#wake();
     }
   }
 

@@ -15,9 +15,17 @@ interface Sum {
 }
 
 interface RealTrade {
+  readonly id: string;
+  readonly side: string;
   readonly time: number;
   readonly price: string;
   readonly quantity: string;
+}
+
+/** The feed is away from about that minute on, counted from the first, for so long. */
+export interface Hole {
+  readonly minute: number;
+  readonly lengthMs: number;
 }
 
 /** What every candle must be: the exchange's own klines, and their folds into longer intervals. */
@@ -25,15 +33,42 @@ export class Truth {
   /** Open time of the first minute, and the end of the last, epoch ms. */
   readonly firstMinute: number;
   readonly end: number;
-  readonly minutes: readonly Kline[] = exchangeKlines();
-  readonly #trades = tradesByMinute();
+  /** Open time of the first minute after the hole; 0 without one. */
+  readonly holeEnd: number;
+  readonly minutes: readonly Kline[];
+  readonly #trades: ReadonlyMap<number, readonly RealTrade[]>;
   readonly #minuteAt: ReadonlyMap<number, Kline>;
   readonly #folded = new Map<Interval, ReadonlyMap<number, string>>();
 
-  constructor() {
+  constructor(hole: Hole | null = null) {
+    const trades = tradesByMinute();
+    const minutes = exchangeKlines();
+    // Cut between two minutes that have trades, so that no flat minute stands beside the hole.
+    const isFull = (index: number): boolean => trades.has(minutes[index]?.[0] ?? 0);
+    const cut =
+      hole === null ? minutes.length : minutes.findIndex((_, i) => i >= hole.minute && isFull(i) && isFull(i - 1));
+    const from = minutes[cut]?.[0] ?? Number.POSITIVE_INFINITY;
+    const move = (time: number): number => (time < from ? time : time + (hole?.lengthMs ?? 0));
+    this.holeEnd = hole === null ? 0 : move(from);
+    this.minutes = minutes.map(([t, ...rest]): Kline => [move(t), ...rest]);
+    this.#trades = new Map(
+      [...trades].map(([t, list]) => [move(t), list.map((trade) => ({ ...trade, time: move(trade.time) }))]),
+    );
     this.#minuteAt = new Map(this.minutes.map((kline) => [kline[0], kline]));
     this.firstMinute = this.minutes[0]?.[0] ?? 0;
     this.end = (this.minutes.at(-1)?.[0] ?? 0) + MINUTE_MS;
+  }
+
+  static withHole(hole: Hole): Truth {
+    return new Truth(hole);
+  }
+
+  /** The trades as a file to replay. */
+  csv(): string {
+    const lines = [...this.#trades.values()]
+      .flat()
+      .map(({ id, time, price, quantity, side }) => [id, time, price, quantity, side].join());
+    return ['trade_id,time_ms,price,quantity,taker_side', ...lines, ''].join('\n');
   }
 
   /** null = right; else what it should be. */
@@ -103,10 +138,10 @@ function fold(trades: readonly RealTrade[], t: number): Sum {
 function tradesByMinute(): ReadonlyMap<number, RealTrade[]> {
   const minutes = new Map<number, RealTrade[]>();
   for (const line of gunzipSync(readFileSync(TRADES_FILE)).toString().trim().split('\n').slice(1)) {
-    const [, time = '', price = '', quantity = ''] = line.split(',');
+    const [id = '', time = '', price = '', quantity = '', side = ''] = line.split(',');
     const minute = bucketStart('1m', Number(time));
     const trades = minutes.get(minute);
-    const trade = { time: Number(time), price, quantity };
+    const trade = { id, time: Number(time), price, quantity, side };
     if (trades === undefined) minutes.set(minute, [trade]);
     else trades.push(trade);
   }
