@@ -77,7 +77,9 @@ for (const [name, times] of Object.entries({ 'first start': first, 'second start
   process.stdout.write(
     `${name.padEnd(13)} ready ${column((t) => t.ready)}, first candle on the page ${column((t) => t.candle)}, stopped ${column((t) => t.stop)} after SIGINT\n`,
   );
-  for (const part of new Set(times.flatMap((time) => Object.keys(time.parts))))
-    process.stdout.write(`  ${part}: ${column((time) => time.parts[part] ?? 0)}\n`);
+  for (const part of new Set(times.flatMap((time) => Object.keys(time.parts)))) {
+    const took = times.flatMap((time) => time.parts[part] ?? []);
+    process.stdout.write(`  ${part}: ${(median(took) / 1000).toFixed(1)} s (${took.length} of ${times.length})\n`);
+  }
 }
 if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ title: 'start', first, again })}\n`);
