@@ -15,6 +15,7 @@ export class LocalBus implements Bus {
   readonly #demand = new Demand();
   readonly #eventListeners = new Set<EventsListener>();
   readonly #statusListeners = new Set<StatusListener>();
+  readonly #positions = new Map<string, Map<Interval, Position>>();
   readonly #statuses = new Map<string, SymbolStatus>();
 
   constructor(windowOf: WindowOf) {
@@ -26,6 +27,7 @@ export class LocalBus implements Bus {
   }
 
   publish(events: readonly MarketEvent[]): void {
+    for (const event of events) this.#remember(event);
     const wanted = events.filter((event) => this.#demand.has(event.symbol, event.interval));
     if (wanted.length === 0) return;
     for (const listener of this.#eventListeners) listener(wanted);
@@ -48,8 +50,8 @@ export class LocalBus implements Bus {
     return this.#windowOf(symbol, interval);
   }
 
-  positions(channels: readonly ChannelKey[]): Promise<readonly (Position | null)[]> {
-    return Promise.all(channels.map(({ symbol, interval }) => this.#windowOf(symbol, interval)));
+  async positions(channels: readonly ChannelKey[]): Promise<readonly (Position | null)[]> {
+    return channels.map(({ symbol, interval }) => this.#positions.get(symbol)?.get(interval) ?? null);
   }
 
   onUp(): () => void {
@@ -69,5 +71,12 @@ export class LocalBus implements Bus {
 
   statuses(): readonly SymbolStatus[] {
     return [...this.#statuses.values()].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  }
+
+  #remember({ kind, symbol, interval, epoch, seq }: MarketEvent): void {
+    if (kind === 'update') return;
+    const known = this.#positions.get(symbol);
+    if (known) known.set(interval, { epoch, seq });
+    else this.#positions.set(symbol, new Map([[interval, { epoch, seq }]]));
   }
 }

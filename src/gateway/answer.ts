@@ -22,6 +22,8 @@ export interface Stored {
   /** 'lost': the store cannot tell completely. */
   missed: Rows | 'lost' | null;
   firstEpoch: number | null;
+  /** 'lost': the position is beyond what was published, and waiting has not changed that. */
+  ahead: 'lost' | null;
 }
 
 export interface Rows {
@@ -31,11 +33,11 @@ export interface Rows {
   readonly through: number;
 }
 
-/** What must be read (again: the store was behind) before an answer is possible. */
+/** What must be read (again: the store was behind), or with `ahead` waited for, before an answer is possible. */
 export type Need = keyof Stored;
 
 export function nothingStored(): Stored {
-  return { older: null, missed: null, firstEpoch: null };
+  return { older: null, missed: null, firstEpoch: null, ahead: null };
 }
 
 /** Everything a subscriber gets before live goes on; pure, so that it can be put together in the turn it is sent in. */
@@ -79,17 +81,18 @@ function resume(
   stored: Stored,
   resumeCandles: number,
 ): Recovery | Need | 'lost' {
-  if (epoch > live.epoch || seq > live.seq) return 'lost';
   if (epoch < live.epoch) {
     if (stored.firstEpoch === null) return 'firstEpoch';
     if (epoch < stored.firstEpoch) return 'lost';
   }
+  // Another node may have heard of it before this one.
+  if (epoch > live.epoch || seq > live.seq) return stored.ahead ?? 'ahead';
   if (live.covers(seq)) return missed(live, seq, live.closed, live.gaps);
   const rows = stored.missed;
   if (rows === 'lost') return 'lost';
   if (rows === null || !live.joins(rows.candles, rows.through)) return 'missed';
-  if (rows.candles.length > resumeCandles) return 'lost';
-  return missed(live, seq, mergeCandles(rows.candles, live.closed), mergeGaps(rows.gaps, live.gaps));
+  const all = missed(live, seq, mergeCandles(rows.candles, live.closed), mergeGaps(rows.gaps, live.gaps));
+  return all.candles.length > resumeCandles ? 'lost' : all;
 }
 
 function missed(live: Published, seq: number, candles: readonly Candle[], gaps: readonly Gap[]): Recovery {

@@ -4,14 +4,17 @@ import type { MarketEvent } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
 import type { Position } from '../market/position.js';
 import type { Encoding } from '../wire/codec.js';
-import { candleFrame, gapFrame, heartbeatFrame, type Recovery, recoveryFrame } from '../wire/frames.js';
-import { answer, type Need, nothingStored, type Stored, type Wanted } from './answer.js';
-import { type History, HistoryUnavailable, isHistoryUnavailable } from './history.js';
-import { pause } from './pause.js';
+import type { AtMost } from './at-most.js';
+import { ChannelTopics } from './channel-topics.js';
+import { heal } from './heal.js';
+import { type History, HistoryUnavailable } from './history.js';
+import type { Kept } from './missed.js';
+import { backoff, pause } from './pause.js';
 import { Published } from './published.js';
 import type { SourceBus } from './source-bus.js';
 import { StoredReads } from './stored.js';
-import { type Outlet, type Source, Topic } from './topic.js';
+import type { Outlet, Source, Topic } from './topic.js';
+import type { Turns } from './turns.js';
 
 export interface ChannelDeps {
   readonly bus: SourceBus;
@@ -20,53 +23,71 @@ export interface ChannelDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly resumeCandles: number;
+  /** How long a subscriber waits for the bus. */
+  readonly catchUpMs: number;
+  /** Loads of windows, of all channels. */
+  readonly loads: AtMost;
+  /** Answers that waited for the store. */
+  readonly turns: Turns;
+  readonly kept: Kept;
+  readonly random: () => number;
 }
 
 export class UnknownSymbol extends Error {
   override readonly name = 'UnknownSymbol';
 }
 
-/** Windows loaded in a row that all miss something, before the last one is taken for the truth. */
-const WINDOW_ATTEMPTS = 3;
-const RELOAD_PAUSE_MS = 1000;
 /** Above this the oldest buffered events are let go: the hole they leave makes the window load again. */
 const PENDING_EVENTS = 10_000;
+/** What the bus has but has not delivered yet may still be on its way. */
+const ON_ITS_WAY_MS = 100;
+const CATCH_UP_PAUSE_MS = 50;
 
 /**
- * One (symbol, interval): follows its events, knows its topics. While `live` is null, events are buffered and the
- * window is (re)loaded; from the turn in which it is set, every event is published in the turn it arrives in.
+ * One (symbol, interval): follows its events, knows its topics. `live` is null until the first window is there; from the
+ * turn in which it is set, every event is published in the turn it arrives in. Where something is missing, events are
+ * buffered until a window has brought it, and `live` stays where the subscribers stand: before the hole.
  */
 export class CandleChannel implements Source {
   live: Published | null = null;
   refs = 0;
   /** clock time of the last release that left no refs. */
   idleSince = 0;
-  readonly stored: StoredReads;
-  readonly #topics: Topic<CandleChannel>[] = [];
-  #pending: MarketEvent[] = [];
-  #loading: Promise<void>;
-  /** What was live before the hole that is being healed. */
-  #before: Published | null = null;
+  /** Something arrived since the last round of comparing with the bus. */
+  heard = true;
   /** Let go of for good. */
   gone = false;
+  readonly stored: StoredReads;
+  readonly topics: ChannelTopics;
+  #stale = false;
+  /** Events that wait for a window; null: none does. */
+  #pending: MarketEvent[] | null = [];
+  readonly #first: Promise<void>;
+  #catchingUp: Promise<void> | null = null;
 
   constructor(
     readonly symbol: string,
     readonly interval: Interval,
     readonly deps: ChannelDeps,
   ) {
-    this.stored = new StoredReads(symbol, interval, deps.history, deps.outlet.stats);
-    this.#loading = this.#load();
+    this.stored = new StoredReads(symbol, interval, deps);
+    this.topics = new ChannelTopics(this, deps.outlet);
+    this.#first = this.#start();
   }
 
-  /** Where its subscribers stand; while a hole is healed, before the hole. */
-  get position(): Position | null {
-    return this.live ?? this.#before;
-  }
-
-  /** Resolves when `live` has been set. Rejects with UnknownSymbol, or with what kept the window from loading. */
+  /** Resolves when `live` has been set. Rejects with UnknownSymbol, or with HistoryUnavailable where the window does not load in time. */
   whenLive(): Promise<void> {
-    return this.#loading;
+    return this.#first;
+  }
+
+  /** What the subscribers have may be old: the bus is away, or has not been heard to agree since. */
+  get stale(): boolean {
+    return this.#stale;
+  }
+
+  /** Something is missing, and a window that brings it is on its way. */
+  get healing(): boolean {
+    return this.live !== null && this.#pending !== null;
   }
 
   retain(): void {
@@ -82,141 +103,164 @@ export class CandleChannel implements Source {
   drop(): void {
     this.gone = true;
     this.live = null;
+    this.stored.drop();
+    this.#setStale(false);
     this.deps.bus.unsubscribe(this.symbol, this.interval);
   }
 
   topic(channel: string, encoding: Encoding, closedOnly: boolean): Topic<CandleChannel> {
-    const known = this.#topics.find((topic) => topic.encoding === encoding && topic.closedOnly === closedOnly);
-    if (known) return known;
-    const topic = new Topic<CandleChannel>(this, channel, encoding, closedOnly);
-    this.#topics.push(topic);
-    return topic;
+    return this.topics.get(channel, encoding, closedOnly);
   }
 
   accept(event: MarketEvent): void {
-    if (this.live === null) this.#buffer(event);
-    else this.#follow(this.live, event);
+    this.heard = true;
+    if (this.#pending !== null) this.#buffer(this.#pending, event);
+    else if (this.live !== null) this.#follow(this.live, event);
   }
 
   heartbeat(): void {
-    for (const topic of this.#topics) {
-      if (topic.subscribers > 0 && !topic.spoke && this.live)
-        topic.publish(heartbeatFrame(topic.encoding, topic.channel, this.live), 'heartbeat', this.deps.outlet);
-      topic.spoke = false;
+    if (this.live) this.topics.quietHeartbeat(this.live, this.#stale);
+  }
+
+  /** Says so to everybody at once, each time it is called. */
+  beStale(): void {
+    if (this.live === null) return;
+    this.#setStale(true);
+    this.topics.heartbeat(this.live, true);
+  }
+
+  /** Nothing is missing. */
+  beFresh(): void {
+    if (this.live === null || !this.#stale) return;
+    this.#setStale(false);
+    this.topics.heartbeat(this.live, false);
+  }
+
+  /** Takes what the bus said is its position; `asked` is where the channel stood when it was asked. */
+  compare(asked: Position, said: Position | null): void {
+    const { live } = this;
+    if (live === null || this.healing) return;
+    if (said === null || said.epoch < asked.epoch || said.seq < asked.seq) {
+      // It has lost its memory, or never had any. What came from it is right, but is there more?
+      if (this.#stale) this.heal();
+    } else if (said.seq > live.seq) {
+      void this.#healUnlessItComes(said);
+    } else {
+      if (said.seq === live.seq) live.adopt(said.epoch);
+      this.beFresh();
     }
+  }
+
+  /** Waits a moment and asks the bus whether there is more; once for all who want to know. */
+  catchUp(): Promise<void> {
+    this.#catchingUp ??= this.#catchUp().finally(() => {
+      this.#catchingUp = null;
+    });
+    return this.#catchingUp;
+  }
+
+  /** Loads the window again and sends all subscribers what they missed, if anything. */
+  heal(): void {
+    const { live } = this;
+    if (live === null || this.#pending !== null) return;
+    this.#pending = [];
+    void heal(this, live);
+  }
+
+  /** A window with all that is buffered applied to it; null: something between them is missing. The caller takes it over in the same turn. */
+  async loadWindow(): Promise<Published | null> {
+    const window = await this.deps.bus.window(this.symbol, this.interval);
+    if (window === null) throw new UnknownSymbol(this.symbol);
+    const published = new Published(this.interval, window);
+    for (const event of this.#pending ?? []) if (published.apply(event) === 'hole') return null;
+    return published;
+  }
+
+  /** All that is buffered is in it. */
+  goLive(published: Published): void {
+    this.#pending = null;
+    if (this.gone) return;
+    this.live = published;
+    this.#setStale(!this.deps.bus.up);
+  }
+
+  /** Goes on from where it stands: with what is buffered, if that joins. */
+  goOn(): void {
+    const pending = this.#pending ?? [];
+    this.#pending = null;
+    for (const event of pending) this.accept(event);
+  }
+
+  /** The bus went away meanwhile: what is missing will show when it is back. */
+  giveUp(): void {
+    this.#pending = null;
+    this.#setStale(true);
+  }
+
+  #setStale(stale: boolean): void {
+    if (stale === this.#stale) return;
+    this.#stale = stale;
+    this.deps.outlet.stats.staleChannels += stale ? 1 : -1;
   }
 
   #follow(live: Published, event: MarketEvent): void {
     const before = live.seq;
     const applied = live.apply(event);
-    if (applied === 'applied') this.#publish(live, event, before);
-    else if (applied === 'hole') this.#heal(live, event);
-  }
-
-  #publish(live: Published, event: MarketEvent, prev: number): void {
-    for (const topic of this.#topics) {
-      if (topic.subscribers === 0 || (topic.closedOnly && event.kind === 'update')) continue;
-      const { encoding, channel } = topic;
-      const frame =
-        event.kind === 'gap'
-          ? gapFrame(encoding, channel, live.epoch, prev, event.gap)
-          : candleFrame(encoding, channel, live.epoch, live.seq, event.kind === 'closed' ? prev : null, event.candle);
-      topic.publish(frame, event.kind, this.deps.outlet);
+    if (applied === 'applied') this.topics.event(live, event, before);
+    else if (applied === 'outdated') this.deps.outlet.stats.outdatedEvents++;
+    else if (applied === 'hole') {
+      const { symbol, interval } = this;
+      this.deps.log.info({ symbol, interval, seq: before, next: event.seq }, 'events were missed');
+      this.heal();
+      this.accept(event);
     }
   }
 
-  #buffer(event: MarketEvent): void {
-    this.#pending.push(event);
-    if (this.#pending.length > PENDING_EVENTS) this.#pending.splice(0, PENDING_EVENTS / 2);
+  #buffer(pending: MarketEvent[], event: MarketEvent): void {
+    pending.push(event);
+    if (pending.length > PENDING_EVENTS) pending.splice(0, PENDING_EVENTS / 2);
   }
 
-  async #load(): Promise<void> {
-    await this.deps.bus.subscribe(this.symbol, this.interval);
-    this.#goLive(await this.#loadWindow());
-  }
-
-  #goLive(published: Published): void {
-    this.#pending = [];
-    this.#before = null;
-    if (!this.gone) this.live = published;
-  }
-
-  /** A window with all that was buffered applied to it; the caller takes it over in the same turn. */
-  async #loadWindow(): Promise<Published> {
-    for (let attempt = 1; ; attempt++) {
-      const window = await this.deps.bus.window(this.symbol, this.interval);
-      if (window === null) throw new UnknownSymbol(this.symbol);
-      const published = new Published(this.interval, window);
-      if (this.#replay(published, attempt === WINDOW_ATTEMPTS)) return published;
-    }
-  }
-
-  #replay(published: Published, force: boolean): boolean {
-    for (const event of this.#pending) {
-      if (published.apply(event) !== 'hole') continue;
-      if (!force) return false;
-      this.deps.log.error(
-        { symbol: this.symbol, interval: this.interval, seq: event.seq },
-        'events do not join the window',
-      );
-      published.force(event);
-    }
-    return true;
-  }
-
-  #heal(old: Published, event: MarketEvent): void {
-    const { log, outlet } = this.deps;
-    outlet.stats.heals++;
-    log.warn({ symbol: this.symbol, interval: this.interval, seq: old.seq, next: event.seq }, 'events were missed');
-    this.live = null;
-    this.#before = old;
-    this.#pending = [event];
-    this.#loading = this.#reload(old);
-  }
-
-  async #reload(old: Published): Promise<void> {
-    while (!this.gone) {
+  async #start(): Promise<void> {
+    const { bus, clock, loads, random, catchUpMs } = this.deps;
+    const deadline = clock.now() + catchUpMs;
+    for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#recover(old);
+        await bus.subscribe(this.symbol, this.interval);
+        if (await loads.run(() => this.#load())) return;
       } catch (error) {
-        this.deps.log.warn({ symbol: this.symbol, interval: this.interval, error }, 'the window does not load');
-        await pause(this.deps.clock, RELOAD_PAUSE_MS);
+        if (error instanceof UnknownSymbol) throw error;
+        if (clock.now() >= deadline) throw this.#tooLate(error);
       }
+      if (this.gone) throw new HistoryUnavailable('the channel was let go of');
+      await backoff(clock, attempt, random);
     }
   }
 
-  /** Sends all subscribers what they missed, as one `resync`, and goes on in the same turn. */
-  async #recover(old: Published): Promise<void> {
-    const wanted = { snapshot: null, atOnce: false, position: { epoch: old.epoch, seq: old.seq } };
-    const stored = nothingStored();
-    for (let attempt = 1; ; attempt++) {
-      const next = await this.#loadWindow();
-      const result = answer(next, wanted, stored, this.deps.resumeCandles);
-      if (typeof result !== 'string') {
-        this.#publishResync(next, result);
-        return this.#goLive(next);
-      }
-      await this.#readForHeal(result, wanted, stored, next, attempt);
-    }
+  #tooLate(error: unknown): HistoryUnavailable {
+    const { symbol, interval } = this;
+    this.deps.log.warn({ symbol, interval, error }, 'the window does not load');
+    return new HistoryUnavailable('the window does not load', { cause: error });
   }
 
-  /** Live does not wait for a store that is away or behind: what cannot be read is `recovered: false`. */
-  async #readForHeal(need: Need, wanted: Wanted, stored: Stored, next: Published, attempt: number): Promise<void> {
-    try {
-      if (attempt > WINDOW_ATTEMPTS) throw new HistoryUnavailable('the store is behind');
-      await this.stored.read(need, wanted, stored, next, attempt > 1);
-    } catch (error) {
-      if (!isHistoryUnavailable(error)) throw error;
-      stored.missed = 'lost';
-      stored.firstEpoch ??= Number.POSITIVE_INFINITY;
-    }
+  async #load(): Promise<boolean> {
+    const published = await this.loadWindow();
+    if (published !== null) this.goLive(published);
+    return published !== null;
   }
 
-  #publishResync(next: Published, recovery: Recovery): void {
-    for (const topic of this.#topics) {
-      if (topic.subscribers === 0) continue;
-      const carried = topic.closedOnly ? { ...recovery, open: null } : recovery;
-      topic.publish(recoveryFrame('resync', topic.encoding, topic.channel, next, carried), 'resync', this.deps.outlet);
-    }
+  async #healUnlessItComes(said: Position): Promise<void> {
+    await pause(this.deps.clock, ON_ITS_WAY_MS);
+    if (this.live !== null && said.seq > this.live.seq) this.heal();
+  }
+
+  async #catchUp(): Promise<void> {
+    const { bus, clock } = this.deps;
+    await pause(clock, CATCH_UP_PAUSE_MS);
+    const { live } = this;
+    if (live === null || this.healing || !bus.up) return;
+    const asked = { epoch: live.epoch, seq: live.seq };
+    const said = await bus.positions([this]).catch(() => []);
+    if (said[0] !== undefined) this.compare(asked, said[0]);
   }
 }

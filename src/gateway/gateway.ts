@@ -4,6 +4,7 @@ import { type Encoding, SUBPROTOCOLS } from '../wire/codec.js';
 import { CLOSE } from '../wire/codes.js';
 import { type HttpHandler, problem } from '../wire/http.js';
 import { LIMITS } from '../wire/messages.js';
+import { AtMost } from './at-most.js';
 import { type ClientSocket, Connection } from './connection.js';
 import { type Context, end, reply } from './context.js';
 import type { History } from './history.js';
@@ -22,6 +23,7 @@ import type {
   UpgradeDecision,
   UpgradeRequest,
 } from './transport/transport.js';
+import { Turns } from './turns.js';
 
 export const STREAM_PATH = '/v1/stream';
 export const PROTOCOL = 'candlecast.v1';
@@ -29,6 +31,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** Sockets closed at once while draining, and the pause between such slices. */
 const DRAIN_SLICE = 100;
 const DRAIN_PAUSE_MS = 50;
+/** Windows read from the bus at a time. */
+const LOADS = 64;
 const SLOTS = 1 << 20;
 
 export interface GatewayOptions {
@@ -42,14 +46,16 @@ export interface GatewayOptions {
   /** Named in `welcome`, such as "candlecast/0.1.0". */
   readonly server: string;
   readonly limits?: Partial<GatewayLimits>;
-  /** 0 to 1; spreads closes while draining. */
+  /** Counted into; default: its own. */
+  readonly stats?: GatewayStats;
+  /** 0 to 1; spreads closes while draining, and attempts. */
   readonly random?: () => number;
 }
 
 /** The native WebSocket server: connections on one side, channels on the other. */
 export class Gateway {
   readonly transport: Transport;
-  readonly stats = new GatewayStats();
+  readonly stats: GatewayStats;
   readonly #options: GatewayOptions;
   readonly #limits: GatewayLimits;
   readonly #context: Context;
@@ -60,6 +66,7 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.stats = options.stats ?? new GatewayStats();
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     assertLimits(this.#limits);
     this.transport = options.createTransport(options.http, this.#handlers(), {
@@ -73,6 +80,7 @@ export class Gateway {
     this.#timers = [
       clock.every(this.#limits.sweepMs, () => this.sweep()),
       clock.every(this.#limits.heartbeatMs, () => this.#context.hub.heartbeat()),
+      clock.every(this.#limits.watchMs, () => void this.watch()),
     ];
   }
 
@@ -93,20 +101,28 @@ export class Gateway {
   }
 
   /**
+   * Compares channels that are quiet or stale with the bus, and says to subscribers what is stale; a timer does that every
+   * `watchMs`. Resolves when the comparison is through.
+   */
+  watch(): Promise<void> {
+    return this.#context.hub.watch.round();
+  }
+
+  /**
    * Refuses new connections and closes all others with 1001 in slices, in random order, spread over `deadlineMs`.
    * Resolves when none is left or the deadline has passed.
    */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     this.transport.stopListening();
-    const { clock } = this.#options;
+    const { clock, random = Math.random } = this.#options;
     const deadline = clock.now() + deadlineMs;
     const left = this.#shuffled();
     const slices = Math.max(1, Math.floor((deadlineMs * 0.8) / DRAIN_PAUSE_MS));
     const size = Math.max(DRAIN_SLICE, Math.ceil(left.length / slices));
     for (let i = 0; i < left.length; i += size) {
       for (const connection of left.slice(i, i + size)) end(connection, CLOSE.goingAway, this.stats);
-      if (i + size < left.length) await pause(clock, DRAIN_PAUSE_MS);
+      if (i + size < left.length) await pause(clock, DRAIN_PAUSE_MS * (0.5 + random()));
     }
     while (this.#connections.size > 0 && clock.now() < deadline) await pause(clock, DRAIN_PAUSE_MS);
   }
@@ -120,12 +136,14 @@ export class Gateway {
   }
 
   #createContext(): Context {
-    const { bus, history, clock, log } = this.#options;
+    const { bus, history, clock, log, random = Math.random } = this.#options;
+    const { resumeCandles, catchUpMs } = this.#limits;
     const outlet = {
       publish: this.transport.publish.bind(this.transport),
       stats: this.stats,
     };
-    const deps = { bus, history, outlet, clock, log, resumeCandles: this.#limits.resumeCandles };
+    const shared = { loads: new AtMost(LOADS), turns: new Turns(), kept: { candles: 0 } };
+    const deps = { bus, history, outlet, clock, log, random, resumeCandles, catchUpMs, ...shared };
     const startedAt = clock.now();
     return {
       hub: new Hub(deps, this.#limits.lingerMs),

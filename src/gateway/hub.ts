@@ -5,10 +5,12 @@ import type { Encoding } from '../wire/codec.js';
 import { CandleChannel, type ChannelDeps } from './candle-channel.js';
 import { StatusChannel } from './status-channel.js';
 import type { Topic } from './topic.js';
+import { BusWatch } from './watch.js';
 
 /** All channels: what comes over the bus goes to the one it is for; the first and the last subscriber start and end demand. */
 export class Hub {
   readonly status: StatusChannel;
+  readonly watch: BusWatch;
   readonly #deps: ChannelDeps;
   readonly #lingerMs: number;
   readonly #bySymbol = new Map<string, Map<Interval, CandleChannel>>();
@@ -18,7 +20,10 @@ export class Hub {
     this.#deps = deps;
     this.#lingerMs = lingerMs;
     this.status = new StatusChannel(Math.floor(deps.clock.now() / 1000), deps.bus, deps.outlet);
+    this.watch = new BusWatch(deps, this.status, () => this.#all());
+    if (!deps.bus.up) this.watch.changed(false);
     this.#stops = [
+      deps.bus.onUp((up) => this.watch.changed(up)),
       deps.bus.onEvents((events) => this.#accept(events)),
       deps.bus.onStatus((changed) => this.status.changed(changed)),
     ];

@@ -1,5 +1,5 @@
 import { CLOSE, type ErrorCode } from '../wire/codes.js';
-import { type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
+import { heartbeatFrame, type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
 import { type CandleChannel, UnknownSymbol } from './candle-channel.js';
 import type { AnyTopic, Connection, Job } from './connection.js';
 import { type Context, end, reply, replyError, withId } from './context.js';
@@ -82,12 +82,14 @@ function sendCandles(connection: Connection, job: Job, live: Published, recovery
 function snapshotFrame(topic: Topic, job: Job, live: Published, recovery: Recovery) {
   // What was sent, not what was asked for: `atOnce` may have brought fewer than another asks for.
   const count = recovery.candles.length;
-  if (job.position !== null) return subscribedFrame(topic.encoding, topic.channel, live, recovery, null, job.id);
+  const since = recovery.recovered === null ? null : (job.position?.seq ?? null);
+  if (recovery.recovered === false) return subscribedFrame(topic.encoding, topic.channel, live, recovery, null, job.id);
   const cached = topic.snapshot;
-  let frame = cached?.of === live && cached.version === live.version && cached.count === count ? cached.frame : null;
+  const isSame = cached?.of === live && cached.version === live.version;
+  let frame = isSame && cached.count === count && cached.since === since ? cached.frame : null;
   if (frame === null && (job.id === undefined || topic.encoding === 'json')) {
     frame = recoveryFrame('subscribed', topic.encoding, topic.channel, live, recovery);
-    topic.snapshot = { of: live, version: live.version, count, frame };
+    topic.snapshot = { of: live, version: live.version, since, count, frame };
   }
   return subscribedFrame(topic.encoding, topic.channel, live, recovery, frame, job.id);
 }
@@ -111,6 +113,9 @@ function join(connection: Connection, job: Job, context: Context): void {
   connection.socket?.subscribe(job.topic.key);
   job.topic.subscribers++;
   context.stats.subscriptions++;
+  const { source, encoding, channel } = job.topic;
+  const at = source instanceof StatusChannel ? source : source.live;
+  if (source.stale && at !== null) connection.socket?.send(heartbeatFrame(encoding, channel, at, true));
 }
 
 /** Takes the topic off the socket; what was published to it so far must have been handed to the socket (a send does that). */

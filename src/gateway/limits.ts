@@ -29,6 +29,10 @@ export interface GatewayLimits {
   readonly heartbeatMs: number;
   /** How often connections are looked at: buffers, pings, deadlines. */
   readonly sweepMs: number;
+  /** How often quiet channels are compared with the bus, and how often it is said that data is stale. */
+  readonly watchMs: number;
+  /** How long a subscriber waits for a bus that is away, or behind the position it brings. */
+  readonly catchUpMs: number;
   /** How long a channel without subscribers stays loaded. */
   readonly lingerMs: number;
 }
@@ -51,6 +55,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   idleTimeoutMs: 60_000,
   heartbeatMs: 10_000,
   sweepMs: 1_000,
+  watchMs: 1_000,
+  catchUpMs: 2_000,
   lingerMs: 5_000,
 };
 

@@ -9,12 +9,16 @@ export const RING_CANDLES = 500;
 /** A correction reaches back at most this far behind the newest closed minute (the engine's revision horizon). */
 export const REVISION_HORIZON_MS = 60 * 60_000;
 
-/** `stale`: known already. `hole`: something durable before the event is missing; nothing was changed. */
-export type Applied = 'applied' | 'stale' | 'hole';
+/**
+ * `known`: changes nothing. `outdated`: of a writer that has been replaced. `hole`: something durable before the event is
+ * missing. Only `applied` has changed anything but the epoch.
+ */
+export type Applied = 'applied' | 'known' | 'outdated' | 'hole';
 
 /** The published state of one (symbol, interval) as the gateway follows it: latest closed candles, open one, gaps. */
 export class Published {
-  readonly epoch: number;
+  /** Of the newest writer heard of whose events go on from here. */
+  epoch: number;
   readonly interval: Interval;
   seq: number;
   open: Candle | null;
@@ -40,21 +44,26 @@ export class Published {
     this.knownSince = oldest ? Math.min(window.seq, nextSeq(0, oldest.openTime + REVISION_HORIZON_MS) - 1) : window.seq;
   }
 
+  /** A new writer starts from what the one before has published: where its first event does not join, something is missing. */
   apply(event: MarketEvent): Applied {
-    if (event.kind === 'update') return event.seq > this.seq ? 'hole' : this.#update(event.candle);
-    if (event.seq <= this.seq) return 'stale';
-    if (event.prev !== this.seq) return 'hole';
-    this.force(event);
-    return 'applied';
-  }
-
-  /** Takes a durable event in whatever its `prev` is. */
-  force(event: MarketEvent): void {
-    if (event.kind === 'update') return;
+    if (event.epoch < this.epoch) return 'outdated';
+    const isBehind = event.kind === 'update' ? event.seq < this.seq : event.seq <= this.seq;
+    if (isBehind) return event.epoch > this.epoch ? 'hole' : 'known';
+    if ((event.kind === 'update' ? event.seq : event.prev) !== this.seq) return 'hole';
+    this.adopt(event.epoch);
+    if (event.kind === 'update') return this.#update(event.candle);
     this.version++;
     this.seq = event.seq;
     if (event.kind === 'gap') this.gaps.push(event.gap);
     else this.#closed(event.candle.seq < event.seq ? { ...event.candle, seq: event.seq } : event.candle);
+    return 'applied';
+  }
+
+  /** From now on events of an older epoch are outdated. */
+  adopt(epoch: number): void {
+    if (epoch <= this.epoch) return;
+    this.epoch = epoch;
+    this.version++;
   }
 
   /** Exclusive end of the closed candles, epoch ms; null while there is none. */
@@ -99,7 +108,7 @@ export class Published {
   }
 
   #update(candle: Candle): Applied {
-    if (candle.openTime < (this.closedUntil() ?? 0)) return 'stale';
+    if (candle.openTime < (this.closedUntil() ?? 0)) return 'known';
     this.version++;
     this.open = candle;
     return 'applied';

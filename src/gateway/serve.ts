@@ -20,20 +20,22 @@ export async function serve(
   deliver: (live: Published, recovery: Recovery) => void,
 ): Promise<void> {
   const stored = nothingStored();
-  const reads: Record<Need, number> = { older: 0, missed: 0, firstEpoch: 0 };
+  const reads: Record<Need, number> = { older: 0, missed: 0, firstEpoch: 0, ahead: 0 };
+  const started = channel.deps.clock.now();
   for (;;) {
-    const live = channel.live ?? (await nextLive(channel));
+    const live = channel.live ?? (await firstLive(channel));
     if (live === null) continue;
     const result = answer(live, wanted, stored, channel.deps.resumeCandles);
     if (typeof result !== 'string') return deliver(live, result);
     reads[result]++;
-    if (reads[result] > BEHIND_READS) giveUp(result, stored);
+    if (result === 'ahead') await catchUp(channel, stored, started);
+    else if (reads[result] > BEHIND_READS) giveUp(result, stored);
     else await read(channel, result, wanted, stored, reads[result]);
   }
 }
 
 /** null: it went away again before we got to run. */
-async function nextLive(channel: CandleChannel): Promise<Published | null> {
+async function firstLive(channel: CandleChannel): Promise<Published | null> {
   if (channel.gone) throw new HistoryUnavailable('the channel was let go of');
   await channel.whenLive();
   return channel.live;
@@ -47,7 +49,17 @@ async function read(
   attempt: number,
 ): Promise<void> {
   if (attempt > 2) await pause(channel.deps.clock, BEHIND_PAUSE_MS);
-  if (channel.live) await channel.stored.read(need, wanted, stored, channel.live, attempt > 1);
+  if (channel.live === null) return;
+  await channel.stored.read(need, wanted, stored, channel.live, attempt > 1);
+  await channel.deps.turns.next();
+}
+
+/** The client has seen more than this node: what it has seen may come yet, or never has been. While the bus is away nobody can tell. */
+async function catchUp(channel: CandleChannel, stored: Stored, started: number): Promise<void> {
+  const { clock, catchUpMs } = channel.deps;
+  if (clock.now() - started < catchUpMs) return await channel.catchUp();
+  if (channel.stale || channel.healing) throw new HistoryUnavailable('this node has not caught up yet');
+  stored.ahead = 'lost';
 }
 
 function giveUp(need: Need, stored: Stored): void {

@@ -67,7 +67,7 @@ function lag(connection: Connection, context: Context): void {
 }
 
 function resyncJob(topic: AnyTopic): Job {
-  const at = topic.source instanceof CandleChannel ? topic.source.position : null;
+  const at = topic.source instanceof CandleChannel ? topic.source.live : null;
   const position = at && { epoch: at.epoch, seq: at.seq };
   return { topic, kind: 'resync', id: undefined, snapshot: null, atOnce: false, position, cancelled: false };
 }

@@ -13,6 +13,12 @@ export class GatewayStats {
   lagsTotal = 0;
   /** Channels healed after a hole in what came over the bus. */
   heals = 0;
+  /** Channels whose subscribers have been told that what they have may be old. */
+  staleChannels = 0;
+  /** Events dropped because a newer writer has taken over. */
+  outdatedEvents = 0;
+  /** Frames sent as they came over the bus, not encoded again. */
+  passedFrames = 0;
   historyReads = 0;
   readonly deliveries: Record<DeliveryKind, number> = {
     update: 0,

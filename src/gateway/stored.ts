@@ -1,11 +1,13 @@
+import type { Clock } from '../kit/clock.js';
 import type { Candle } from '../market/candle.js';
 import { bucketBack, bucketStart, type Interval } from '../market/interval.js';
 import { LIMITS } from '../wire/messages.js';
 import type { Need, Rows, Stored, Wanted } from './answer.js';
 import type { History } from './history.js';
 import { isContinuous, maxSeq, mergeGaps } from './merge.js';
+import { type Kept, MissedReads } from './missed.js';
 import { type Published, RING_CANDLES } from './published.js';
-import type { GatewayStats } from './stats.js';
+import type { Outlet } from './topic.js';
 
 /** The end of year 9999: later than any candle, and any database can write it. */
 const FAR_MS = 253_402_300_799_000;
@@ -13,16 +15,31 @@ const FAR_MS = 253_402_300_799_000;
 /** The newest stored seq of a symbol is that of one of its last minutes: corrections reach an hour back. */
 const NEWEST_MINUTES = 64;
 
+export interface StoredDeps {
+  readonly history: History;
+  readonly clock: Clock;
+  readonly outlet: Outlet;
+  readonly kept: Kept;
+}
+
 /** Reads of one channel from the store: few, and shared by all who need the same. */
 export class StoredReads {
+  readonly #missed: MissedReads;
   #older: { readonly limit: number; readonly again: boolean; readonly rows: Promise<Rows> } | null = null;
 
   constructor(
     readonly symbol: string,
     readonly interval: Interval,
-    readonly history: History,
-    readonly stats: GatewayStats,
-  ) {}
+    readonly deps: StoredDeps,
+  ) {
+    const load = (seq: number, live: Published, again: boolean) => this.#loadMissed(seq, live, again);
+    this.#missed = new MissedReads(interval, deps.clock, deps.kept, load);
+  }
+
+  /** Lets go of what is kept. */
+  drop(): void {
+    this.#missed.drop();
+  }
 
   /**
    * Reads what is needed into `stored`. Rejects with HistoryUnavailable.
@@ -30,8 +47,8 @@ export class StoredReads {
    */
   async read(need: Need, wanted: Wanted, stored: Stored, live: Published, again: boolean): Promise<void> {
     if (need === 'older') stored.older = await this.#readOlder(wanted.snapshot ?? 0, live, again);
-    else if (need === 'missed') stored.missed = await this.#readMissed(wanted.position?.seq ?? 0, live, again);
-    else stored.firstEpoch = await this.history.firstEpoch();
+    else if (need === 'missed') stored.missed = await this.#missed.read(wanted.position?.seq ?? 0, live, again);
+    else if (need === 'firstEpoch') stored.firstEpoch = await this.deps.history.firstEpoch();
   }
 
   #readOlder(count: number, live: Published, again: boolean): Promise<Rows> {
@@ -48,8 +65,9 @@ export class StoredReads {
   }
 
   async #loadOlder(limit: number, live: Published, again: boolean): Promise<Rows> {
-    this.stats.historyReads++;
-    const { symbol, interval, history } = this;
+    this.deps.outlet.stats.historyReads++;
+    const { symbol, interval } = this;
+    const { history } = this.deps;
     const until = closedUntil(live);
     const from = Math.max(0, bucketBack(interval, bucketStart(interval, until), limit));
     const known = again ? await this.#storedSeq() : 0;
@@ -62,19 +80,21 @@ export class StoredReads {
     return rows;
   }
 
-  async #readMissed(seq: number, live: Published, again: boolean): Promise<Rows | 'lost'> {
-    this.stats.historyReads++;
+  async #loadMissed(seq: number, live: Published, again: boolean): Promise<Rows | 'lost'> {
+    this.deps.outlet.stats.historyReads++;
+    const { history } = this.deps;
     const known = again ? await this.#storedSeq() : seq;
-    const gaps = await this.history.gapsSince(this.symbol, seq);
-    const candles = await this.history.since(this.symbol, this.interval, seq, closedUntil(live));
+    const gaps = await history.gapsSince(this.symbol, seq);
+    const candles = await history.since(this.symbol, this.interval, seq, closedUntil(live));
     if (candles === null) return 'lost';
     return { candles: asClosed(candles), gaps, through: maxSeq(gaps, maxSeq(candles, known)) };
   }
 
   /** Up to where the store is complete. Read before the rows that are judged by it. */
   async #storedSeq(): Promise<number> {
-    const minutes = await this.history.before(this.symbol, '1m', FAR_MS, NEWEST_MINUTES);
-    const gaps = await this.history.gaps(this.symbol, minutes[0]?.openTime ?? 0, FAR_MS);
+    const { history } = this.deps;
+    const minutes = await history.before(this.symbol, '1m', FAR_MS, NEWEST_MINUTES);
+    const gaps = await history.gaps(this.symbol, minutes[0]?.openTime ?? 0, FAR_MS);
     return maxSeq(gaps, maxSeq(minutes, 0));
   }
 }

@@ -6,6 +6,8 @@ export type Publish = (key: string, frame: Frame) => void;
 
 /** What a topic is a view of: the candles of one (symbol, interval), or the status. */
 export interface Source {
+  /** What it says may be old. */
+  readonly stale: boolean;
   /** One more, or one less, connection holds or wants it. */
   retain(): void;
   release(): void;
@@ -15,6 +17,8 @@ export interface Source {
 export interface CachedSnapshot {
   readonly of: object;
   readonly version: number;
+  /** The seq it was resumed from; null: it was not. */
+  readonly since: number | null;
   readonly count: number;
   readonly frame: Frame;
 }

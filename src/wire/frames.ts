@@ -34,8 +34,9 @@ export function gapFrame(encoding: Encoding, channel: string, epoch: number, pre
   return encode({ type: 'gap', channel, epoch, seq: gap.seq, prev, ...toWireGap(gap) }, encoding);
 }
 
-export function heartbeatFrame(encoding: Encoding, channel: string, position: Position): Frame {
-  return encode({ type: 'heartbeat', channel, epoch: position.epoch, seq: position.seq }, encoding);
+export function heartbeatFrame(encoding: Encoding, channel: string, { epoch, seq }: Position, stale: boolean): Frame {
+  const beat = { type: 'heartbeat', channel, epoch, seq } as const;
+  return encode(stale ? { ...beat, stale } : beat, encoding);
 }
 
 /** What `subscribed` and `resync` carry; `recovered` null: no position was given (a resync always has one). `open` is already left out where the channel does not carry it. */

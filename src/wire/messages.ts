@@ -86,7 +86,8 @@ export type ServerMessage =
     } & Position)
   | ({ type: 'candle'; channel: string; prev?: number; candle: WireCandle } & Position)
   | ({ type: 'gap'; channel: string; prev: number } & WireGap & Position)
-  | ({ type: 'heartbeat'; channel: string } & Position)
+  /** `stale` (true, or left out): the server is cut off from its source; what the client has may be old. */
+  | ({ type: 'heartbeat'; channel: string; stale?: true } & Position)
   /** Sent in place of what a slow client missed: everything durable since its last position, then live goes on. */
   | ({ type: 'resync'; channel: string; candles: WireCandle[]; gaps: WireGap[]; recovered: boolean } & Position)
   | ({ type: 'status'; channel: 'status'; symbols: SymbolStatus[] } & Position)

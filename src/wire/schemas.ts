@@ -63,7 +63,7 @@ export const serverMessage = z.discriminatedUnion('type', [
     candle: wireCandle,
   }),
   z.strictObject({ type: z.literal('gap'), channel, ...at, prev: z.int().nonnegative(), ...wireGap.shape }),
-  z.strictObject({ type: z.literal('heartbeat'), channel, ...at }),
+  z.strictObject({ type: z.literal('heartbeat'), channel, ...at, stale: z.literal(true).exactOptional() }),
   z.strictObject({ type: z.literal('resync'), channel, ...at, ...list, recovered: z.boolean() }),
   z.strictObject({ type: z.literal('status'), channel: z.literal('status'), ...at, symbols: z.array(symbolStatus) }),
   z.strictObject({ type: z.literal('unsubscribed'), id, channel }),

@@ -35,9 +35,15 @@ export class Follower {
     const held = [...this.closed.values()].sort((a, b) => a.t - b.t);
     expect(held).toEqual(truth.map(toWireCandle));
     expect(this.seq).toBe(market.lastDurable[interval]);
+    const due = market.gaps.filter((gap) => gap.seq > this.#startSeq && gap.seq <= this.seq);
+    expect(this.gaps).toEqual(expect.arrayContaining(due.map((gap) => gap.from)));
   }
 
   #take(message: ServerMessage): void {
+    if ('epoch' in message) {
+      expect(message.epoch).toBeGreaterThanOrEqual(this.epoch);
+      this.epoch = message.epoch;
+    }
     if (message.type === 'subscribed') this.#start(message);
     else if (message.type === 'resync') this.#resync(message);
     else if (message.type === 'gap') {
@@ -56,7 +62,6 @@ export class Follower {
     }
     this.started = true;
     this.#list(message.candles, message.gaps);
-    this.epoch = message.epoch;
     this.seq = message.seq;
   }
 
@@ -66,7 +71,6 @@ export class Follower {
     expect(message.seq).toBeGreaterThanOrEqual(this.seq);
     if (!message.recovered) this.closed.clear();
     this.#list(message.candles, message.gaps);
-    this.epoch = message.epoch;
     this.seq = message.seq;
   }
 

@@ -1,8 +1,9 @@
+import type { Bus } from '../../src/bus/bus.js';
 import { LocalBus } from '../../src/bus/local.js';
 import { Gateway } from '../../src/gateway/gateway.js';
 import type { GatewayLimits } from '../../src/gateway/limits.js';
 import { chooseTransport } from '../../src/gateway/transport/create.js';
-import { systemClock } from '../../src/kit/clock.js';
+import { type Clock, systemClock } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import { problem } from '../../src/wire/http.js';
 import { TestClient } from './client.js';
@@ -12,29 +13,40 @@ export const TRANSPORTS = ['uws', 'node'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** A gateway on a free port over a market; everything in it is real but the market. */
-export class Harness {
+export class Harness<B extends Bus = LocalBus> {
   readonly clients: TestClient[] = [];
 
   private constructor(
     readonly gateway: Gateway,
-    readonly bus: LocalBus,
+    readonly bus: B,
     readonly market: TestMarket,
     readonly port: number,
   ) {}
 
-  static async start(
+  static start(
     market: TestMarket,
     transport: TransportName = 'uws',
     limits: Partial<GatewayLimits> = {},
     log: Log = silentLog,
   ): Promise<Harness> {
     const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
+    return Harness.over(bus, market, transport, limits, log);
+  }
+
+  static async over<B extends Bus>(
+    bus: B,
+    market: TestMarket,
+    transport: TransportName = 'uws',
+    limits: Partial<GatewayLimits> = {},
+    log: Log = silentLog,
+    clock: Clock = systemClock,
+  ): Promise<Harness<B>> {
     const gateway = new Gateway({
       createTransport: await chooseTransport(transport, silentLog, systemClock),
       http: () => problem(404, 'Not Found', 'nothing here'),
       bus,
       history: market.history,
-      clock: systemClock,
+      clock,
       log,
       server: 'candlecast/test',
       limits,

@@ -79,6 +79,11 @@ export class TestMarket {
     return events;
   }
 
+  /** Another writer takes over. */
+  takeOver(): void {
+    this.epoch++;
+  }
+
   /** A trade in the open minute. */
   update(interval: Interval = '1m'): MarketEvent[] {
     this.#openTrades++;

@@ -73,9 +73,9 @@ describe('frames put together by hand equal the encoded message', () => {
     check(gapFrame('json', CHANNEL, epoch, prev, one), gapFrame('msgpack', CHANNEL, epoch, prev, one), message);
   });
 
-  test.prop([position])('heartbeat', (at) => {
-    const message = { type: 'heartbeat', channel: CHANNEL, ...at } as const;
-    check(heartbeatFrame('json', CHANNEL, at), heartbeatFrame('msgpack', CHANNEL, at), message);
+  test.prop([position, fc.boolean()])('heartbeat', (at, stale) => {
+    const message = { type: 'heartbeat' as const, channel: CHANNEL, ...at, ...(stale ? { stale: true as const } : {}) };
+    check(heartbeatFrame('json', CHANNEL, at, stale), heartbeatFrame('msgpack', CHANNEL, at, stale), message);
   });
 
   const recovery = fc.record(
