@@ -35,7 +35,7 @@ const ADVICE: readonly { readonly pattern: RegExp; say(tls: boolean): string }[]
     say: () => 'it wants a password: redis://:password@host, or redis://user:password@host for an ACL user',
   },
   {
-    pattern: /NOPERM/,
+    pattern: /NOPERM|The user executing the script/,
     say: () =>
       'the user may not do what is needed: allow it in the ACL with `~PREFIX* &PREFIX* +@all -@admin -@dangerous +info` (PREFIX is REDIS_PREFIX)',
   },
@@ -69,7 +69,8 @@ const ADVICE: readonly { readonly pattern: RegExp; say(tls: boolean): string }[]
   { pattern: /MOVED|CROSSSLOT/, say: () => 'it is a cluster: use redis-cluster:// instead of redis://' },
   {
     pattern: /ETIMEDOUT|timed out|EHOSTUNREACH|ENETUNREACH/,
-    say: () => 'it does not answer: check the address, firewalls between, and whether the process hangs',
+    say: (tls) =>
+      `it does not answer: check the address, firewalls between, and whether the process hangs${tls ? '; or it speaks no TLS at this port (redis://)' : ''}`,
   },
   {
     pattern: /ECONNRESET|Connection is closed|socket disconnected|socket hang up|EPIPE/,

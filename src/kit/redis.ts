@@ -14,7 +14,7 @@ export type RedisClient = Redis | Cluster;
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
 export interface RedisClientOptions {
-  /** Of the connection, as CLIENT LIST shows it and logs name it; without blanks. */
+  /** Of the connection, as CLIENT LIST and logs show it. */
   readonly name: string;
   readonly log: Log;
   /** A command without an answer rejects after this long. */
@@ -71,7 +71,7 @@ function commonOptions(target: RedisTarget, options: RedisClientOptions): Option
     ...(password === undefined ? {} : { password }),
     ...(target.tls ? { tls: tlsOptions(target) } : {}),
     db,
-    connectionName: options.name,
+    connectionName: options.name.replaceAll(' ', '-'),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

@@ -5,7 +5,13 @@ import { busContract } from './contract.js';
 
 busContract('in process', async (market) => {
   const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
-  return { bus, settled: async () => {}, stop: async () => {} };
+  return {
+    publisher: bus,
+    subscriber: bus,
+    subscribe: (symbol, interval) => bus.subscribe(symbol, interval),
+    settled: async () => {},
+    stop: async () => {},
+  };
 });
 
 describe('the in-process bus', () => {
