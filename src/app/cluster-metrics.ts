@@ -39,3 +39,54 @@ function ownershipMetrics(ownership: Ownership): Metric[] {
     },
   ];
 }
+
+function publisherMetrics(publisher: RedisPublisher): Metric[] {
+  return [
+    {
+      name: 'bus_publisher_up',
+      help: '1 while Redis takes what is published.',
+      across: 'min',
+      read: () => (publisher.up ? 1 : 0),
+    },
+    { name: 'bus_published_events_total', help: 'Events stored and published.', read: () => publisher.stats.events },
+    { name: 'bus_published_messages_total', help: 'Messages they went in.', read: () => publisher.stats.messages },
+    { name: 'bus_stored_windows_total', help: 'Whole windows stored.', read: () => publisher.stats.stores },
+    { name: 'bus_sent_bytes_total', help: 'Bytes sent to Redis.', read: () => publisher.stats.bytes },
+    {
+      name: 'bus_failures_total',
+      help: 'What Redis did not take, by reason.',
+      labels: ['reason'],
+      read: () => Object.entries(publisher.stats.failures).map(([reason, count]) => [{ reason }, count]),
+    },
+    {
+      name: 'bus_fenced_total',
+      help: 'Channels on which a newer writer was found.',
+      read: () => publisher.stats.fenced,
+    },
+    {
+      name: 'bus_replaced_updates_total',
+      help: 'Updates of open candles that newer ones replaced before they were sent.',
+      read: () => publisher.stats.replaced,
+    },
+  ];
+}
+
+function subscriberMetrics(subscriber: RedisSubscriber): Metric[] {
+  const { stats } = subscriber;
+  return [
+    {
+      name: 'bus_up',
+      help: '1 while what is published arrives.',
+      across: 'min',
+      read: () => (subscriber.up ? 1 : 0),
+    },
+    { name: 'bus_received_events_total', help: 'Events that arrived.', read: () => stats.events },
+    { name: 'bus_received_bytes_total', help: 'Bytes that arrived.', read: () => stats.bytes },
+    { name: 'bus_downs_total', help: 'Times the bus went away.', read: () => stats.downs },
+    {
+      name: 'bus_foreign_messages_total',
+      help: 'Messages on our channels that are not ours.',
+      read: () => stats.foreign,
+    },
+  ];
+}

@@ -8,7 +8,7 @@ import type { NodeInfo } from '../cluster/nodes.js';
 import { Ownership } from '../cluster/ownership.js';
 import { PUSH_PARTITION, partitionOf } from '../cluster/partitions.js';
 import type { Clock } from '../kit/clock.js';
-import { checkRedis, createRedis, explainRedisError, type RedisClient } from '../kit/redis.js';
+import { checkRedis, closeRedis, createRedis, explainRedisError, type RedisClient } from '../kit/redis.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import { type Around, toStop } from './around.js';
 import { clusterMetrics } from './cluster-metrics.js';
@@ -64,9 +64,9 @@ export async function openCluster(around: Around, read: Readable, url: string, n
   };
 }
 
-async function connect({ config, clock, log, lifecycle }: Around, read: Readable, url: string): Promise<RedisClient> {
-  const redis = createRedis(url, { name: 'candlecast cluster', log });
-  await lifecycle.start(toStop('redis', async () => redis.disconnect()));
+async function connect({ config, log, lifecycle }: Around, read: Readable, url: string): Promise<RedisClient> {
+  const redis = createRedis(url, { name: 'candlecast-cluster', log });
+  await lifecycle.start(toStop('redis', async () => closeRedis(redis)));
   try {
     await checkRedis(redis, url, config.redisPrefix);
     await requireSameCluster(redis, config.redisPrefix, read.firstEpoch);
@@ -76,14 +76,21 @@ async function connect({ config, clock, log, lifecycle }: Around, read: Readable
   return redis;
 }
 
-async function openWriting(around: Around, read: Readable, url: string, membership: ClusterOptions) {
+interface Writing {
+  readonly store: Store;
+  readonly publisher: RedisPublisher;
+  readonly ingest: Ingest;
+  readonly ownership: Ownership;
+}
+
+async function openWriting(around: Around, read: Readable, url: string, membership: ClusterOptions): Promise<Writing> {
   const { config, clock, log, lifecycle } = around;
   const lost = (epoch: number): void => {
     const partition = ingest.ofEpoch(epoch);
     if (partition !== null) ownership.lost(partition);
   };
   const store: Store = await openStore(around, read, lost);
-  const publisher = await lifecycle.start(
+  const publisher: RedisPublisher = await lifecycle.start(
     new RedisPublisher({
       url,
       prefix: config.redisPrefix,
@@ -95,8 +102,8 @@ async function openWriting(around: Around, read: Readable, url: string, membersh
   );
   const symbols = new SymbolWriter((entries) => read.readers.run((sql) => registerSymbols(sql, entries)), clock, log);
   const deps = { around, store, history: read.history, bus: publisher, symbols, node: membership.node.id };
-  const ingest = new Ingest(deps, sharedPlans(config.feeds, partitionOf, PUSH_PARTITION, read.readers));
-  const ownership = new Ownership({
+  const ingest: Ingest = new Ingest(deps, sharedPlans(config.feeds, partitionOf, PUSH_PARTITION, read.readers));
+  const ownership: Ownership = new Ownership({
     ...membership,
     partitions: ingest.partitions,
     take: (partition, signal) => ingest.take(partition, signal),

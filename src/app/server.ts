@@ -37,7 +37,9 @@ export interface RunningServer {
 export async function startServer(around: Around): Promise<RunningServer> {
   const { config, clock, log } = around;
   const shared = config.workers > 1;
-  const createTransport = await chooseTransport(config.transport, log, clock, { listening: shared ? 'shared' : 'alone' });
+  const createTransport = await chooseTransport(config.transport, log, clock, {
+    listening: shared ? 'shared' : 'alone',
+  });
   if (!shared) await requireFreePort(config.host, config.port);
   if (config.roles.includes('ingest')) {
     await checkFeeds(config.feeds);
