@@ -51,6 +51,7 @@ export async function openAlone(around: Around, read: Readable, windowOf: Window
     ingest,
     store,
     subscriber,
+    statuses: subscriber,
     live: (symbol, interval) => ingest.window(symbol, interval),
     isStoreBehind: () => store.spool.stats().recordsBehind > 0,
     storeCatchesUp: catchingUp(() => store.writer.drained(), clock),

@@ -9,13 +9,15 @@ import { Ownership } from '../cluster/ownership.js';
 import { PUSH_PARTITION, partitionOf } from '../cluster/partitions.js';
 import type { Clock } from '../kit/clock.js';
 import { checkRedis, closeRedis, createRedis, explainRedisError, type RedisClient } from '../kit/redis.js';
+import type { SymbolStatus } from '../market/event.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import { type Around, toStop } from './around.js';
 import { clusterMetrics } from './cluster-metrics.js';
-import { Ingest, sharedPlans } from './ingest.js';
+import { Ingest, PUSH_SOURCE, sharedPlans } from './ingest.js';
 import type { Parts } from './parts.js';
 import { openStore, type Readable, type Store } from './store.js';
 import { SymbolWriter } from './symbol-writer.js';
+import { WatchedStatuses } from './watched-statuses.js';
 
 /** Readers wait this long at most for the spools of other nodes. */
 const CATCH_UP_MS = 2000;
@@ -41,17 +43,20 @@ export async function openCluster(around: Around, read: Readable, url: string, n
   const writing = writes ? await openWriting(around, read, url, membership) : null;
   if (writing !== null) spoolBehind = () => writing.store.spool.stats().recordsBehind;
   const members = writing?.ownership ?? new Members(membership);
+  const statuses = subscriber === null ? null : watched(around, subscriber, members);
   const isStoreBehind = (): boolean => anyBehind(members.nodes());
   return {
     ingest: writing?.ingest ?? null,
     store: writing?.store ?? null,
     subscriber,
+    statuses,
     live: async (symbol, interval) =>
       (await writing?.ingest.window(symbol, interval)) ?? (await subscriber?.window(symbol, interval)) ?? null,
     isStoreBehind,
     storeCatchesUp: () => until(() => !isStoreBehind(), clock),
     goLive: async () => {
       await lifecycle.start(members);
+      if (statuses !== null) await lifecycle.start(statuses);
     },
     notReady: () => [...members.notReady(), ...(subscriber?.up === false ? ['Redis does not answer'] : [])],
     failed: new Promise(() => {}),
@@ -62,6 +67,13 @@ export async function openCluster(around: Around, read: Readable, url: string, n
       subscriber,
     }),
   };
+}
+
+/** A symbol whose partition nobody owns is stale, whatever its last owner said. */
+function watched({ clock, log }: Around, subscriber: RedisSubscriber, members: Members | Ownership): WatchedStatuses {
+  const isMade = ({ source, symbol }: SymbolStatus): boolean =>
+    members.isOwned(source === PUSH_SOURCE ? PUSH_PARTITION : partitionOf(symbol)) ?? true;
+  return new WatchedStatuses(subscriber, isMade, clock, log);
 }
 
 async function connect({ config, log, lifecycle }: Around, read: Readable, url: string): Promise<RedisClient> {

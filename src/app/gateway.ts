@@ -8,6 +8,7 @@ import type { Around } from './around.js';
 import { toStop } from './around.js';
 import type { MarketView } from './market-view.js';
 import { packageVersion } from './package.js';
+import type { Statuses } from './parts.js';
 import type { Readable } from './store.js';
 import { StoredHistory } from './stored-history.js';
 
@@ -18,6 +19,8 @@ export interface GatewayParts {
   readonly createTransport: CreateTransport;
   readonly http: HttpHandler;
   readonly subscriber: Subscriber;
+  /** What clients are told of each symbol's feed. */
+  readonly statuses: Statuses;
   readonly view: MarketView;
   readonly read: Readable;
   readonly stats: GatewayStats;
@@ -26,12 +29,12 @@ export interface GatewayParts {
 /** WebSockets and HTTP on the configured port. @returns the port. @throws UserError */
 export async function openGateway(
   { config, clock, log, lifecycle }: Around,
-  { createTransport, http, subscriber, view, read, stats }: GatewayParts,
+  { createTransport, http, subscriber, statuses, view, read, stats }: GatewayParts,
 ): Promise<number> {
   const gateway = new Gateway({
     createTransport,
     http,
-    bus: withStoredWindows(subscriber, view),
+    bus: source(subscriber, statuses, view),
     history: new StoredHistory(read.history, read.firstEpoch),
     clock,
     log,
@@ -49,15 +52,15 @@ export async function openGateway(
 }
 
 /** The bus, with the latest stored candles of symbols that nobody feeds. */
-function withStoredWindows(subscriber: Subscriber, view: MarketView): SourceBus {
+function source(subscriber: Subscriber, statuses: Statuses, view: MarketView): SourceBus {
   return {
     subscribe: (symbol, interval) => subscriber.subscribe(symbol, interval),
     unsubscribe: (symbol, interval) => subscriber.unsubscribe(symbol, interval),
     onEvents: (listener) => subscriber.onEvents(listener),
     window: (symbol, interval) => view.window(symbol, interval),
     positions: (channels) => subscriber.positions(channels),
-    onStatus: (listener) => subscriber.onStatus(listener),
-    statuses: () => subscriber.statuses(),
+    onStatus: (listener) => statuses.onStatus(listener),
+    statuses: () => statuses.statuses(),
     get up() {
       return subscriber.up;
     },

@@ -12,7 +12,7 @@ import { storedSymbols } from './store.js';
 export type WhyClosed = 'lost' | 'handover' | 'stopping';
 
 /** The symbols of FEEDS that are not named there have this source. */
-const PUSH_SOURCE = 'push';
+export const PUSH_SOURCE = 'push';
 
 /** The partitions that this process owns at present. */
 export class Ingest {

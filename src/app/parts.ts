@@ -5,12 +5,16 @@ import type { Metric } from '../ops/metrics.js';
 import type { Ingest } from './ingest.js';
 import type { Store } from './store.js';
 
+export type Statuses = Pick<Subscriber, 'statuses' | 'onStatus'>;
+
 /** What a process is made of besides its port, whether it is alone or one of many. */
 export interface Parts {
   /** null: another node does it. */
   readonly ingest: Ingest | null;
   readonly store: Store | null;
   readonly subscriber: Subscriber | null;
+  /** What clients are told of each symbol's feed; null without a subscriber. */
+  readonly statuses: Statuses | null;
   /** The published state of a symbol; null for one that no feed brings. */
   live(symbol: string, interval: Interval): Promise<HotWindow | null>;
   /** Whether candles that are durable already may still be on their way into the database. */

@@ -63,19 +63,19 @@ export async function startServer(around: Around): Promise<RunningServer> {
 
   const stats = new GatewayStats();
   const http = createRouter(await routesOf(around, parts, registry, view, stats));
-  const { subscriber } = parts;
+  const { subscriber, statuses } = parts;
   const port =
-    subscriber === null
+    subscriber === null || statuses === null
       ? await openHttp(around, createTransport, http)
-      : await openGateway(around, { createTransport, http, subscriber, view, read, stats });
+      : await openGateway(around, { createTransport, http, subscriber, statuses, view, read, stats });
   await parts.goLive();
   return { port, failed: Promise.race([read.failed, parts.failed]) };
 }
 
-async function fill(registry: SymbolRegistry, read: Readable, { subscriber }: Parts): Promise<void> {
-  if (subscriber === null) return;
-  registry.update(subscriber.statuses());
-  subscriber.onStatus((changed) => registry.update(changed));
+async function fill(registry: SymbolRegistry, read: Readable, { statuses }: Parts): Promise<void> {
+  if (statuses === null) return;
+  registry.update(statuses.statuses());
+  statuses.onStatus((changed) => registry.update(changed));
   for (const symbol of await storedSymbols(read.readers)) registry.addStored(storedStatus(symbol));
 }
 

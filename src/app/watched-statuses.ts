@@ -1,6 +1,7 @@
 import type { Subscriber } from '../bus/bus.js';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import type { Service } from '../kit/service.js';
 import type { SymbolStatus } from '../market/event.js';
 
 const LOOK_MS = 500;
@@ -9,13 +10,15 @@ const LOOK_MS = 500;
  * The statuses of the bus, in which a symbol that nobody makes at the moment is stale: its writer is dead, and what it
  * said last stands in the bus for ever.
  */
-export class WatchedStatuses {
+export class WatchedStatuses implements Service {
+  readonly name = 'statuses';
   readonly #bus: Pick<Subscriber, 'statuses' | 'onStatus'>;
   readonly #isMade: (status: SymbolStatus) => boolean;
   readonly #clock: Clock;
   readonly #log: Log;
   /** Symbols without a writer, since when (epoch ms). */
   readonly #orphans = new Map<string, number>();
+  #stopTimer: () => void = () => {};
   readonly #listeners = new Set<(changed: readonly SymbolStatus[]) => void>();
 
   constructor(
@@ -31,9 +34,12 @@ export class WatchedStatuses {
     bus.onStatus((changed) => this.#tell(changed));
   }
 
-  /** @returns a function that ends it. */
-  watch(): () => void {
-    return this.#clock.every(LOOK_MS, () => this.look());
+  async start(): Promise<void> {
+    this.#stopTimer = this.#clock.every(LOOK_MS, () => this.look());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopTimer();
   }
 
   /** Compares once; a timer does that. */

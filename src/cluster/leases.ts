@@ -7,6 +7,7 @@ export interface Beat {
   readonly redisTimeMs: number;
   /** For how long Redis has held what it holds. */
   readonly steadyMs: number;
+  /** By id. */
   readonly nodes: readonly NodeInfo[];
   /** Partition → node id; not in it = free. */
   readonly holders: ReadonlyMap<string, string>;
@@ -94,5 +95,5 @@ function parseNodes(flat: readonly string[]): NodeInfo[] {
     const node = parseNode(flat[i] ?? '', flat[i + 1] ?? '');
     if (node !== null) nodes.push(node);
   }
-  return nodes;
+  return nodes.sort((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 import type { Service } from '../kit/service.js';
 import { type ClusterOptions, Membership } from './membership.js';
 import type { NodeInfo } from './nodes.js';
+import { PARTITIONS } from './partitions.js';
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -10,7 +11,8 @@ export class Members implements Service {
   readonly #membership: Membership;
 
   constructor(options: ClusterOptions) {
-    this.#membership = new Membership(options, { partitions: [], wants: () => [], held: () => NONE, onBeat: () => {} });
+    const nothing = { wants: () => [], held: () => NONE, onBeat: () => {} };
+    this.#membership = new Membership(options, { partitions: PARTITIONS, ...nothing });
   }
 
   /** Resolves after the first beat, whether or not Redis answered it. @throws UserError when Redis refuses us. */
@@ -25,6 +27,11 @@ export class Members implements Service {
   /** The live nodes, last known. */
   nodes(): readonly NodeInfo[] {
     return this.#membership.nodes();
+  }
+
+  /** Whether a node owned it when Redis answered last; null: not known. */
+  isOwned(partition: string): boolean | null {
+    return this.#membership.isOwned(partition);
   }
 
   /** Whether an ingest node has candles that the database lacks; null: not known, Redis is away. */

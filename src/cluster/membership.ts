@@ -44,6 +44,7 @@ export class Membership {
   readonly #member: Member;
   readonly #startedAt: number;
   #nodes: readonly NodeInfo[] = [];
+  #holders: ReadonlyMap<string, string> | null = null;
   #beating: Promise<unknown> | null = null;
   #stopTimer: (() => void) | null = null;
 
@@ -71,6 +72,12 @@ export class Membership {
   /** The live nodes as of the latest beat that was answered, this one among them. */
   nodes(): readonly NodeInfo[] {
     return this.#nodes;
+  }
+
+  /** Whether a node owned it when Redis answered last; null: not known. */
+  isOwned(partition: string): boolean | null {
+    if (this.#holders === null || !this.#member.partitions.includes(partition)) return null;
+    return this.#holders.has(partition);
   }
 
   /** One beat at a time: while one is under way this is that one. Never rejects. */
@@ -107,6 +114,7 @@ export class Membership {
       const beat = await this.leases.beat(this.#info(), held);
       if (this.contact.answered(sent, beat.redisTimeMs)) {
         this.#nodes = beat.nodes;
+        this.#holders = beat.holders;
         this.#member.onBeat(beat, held);
         return null;
       }

@@ -95,6 +95,11 @@ export class Ownership implements Service {
     return this.#membership.nodes();
   }
 
+  /** Whether a node owned it when Redis answered last; null: not known. */
+  isOwned(partition: string): boolean | null {
+    return this.#membership.isOwned(partition);
+  }
+
   /** This clock minus Redis'. */
   get skewMs(): number {
     return this.#membership.contact.skewMs;
