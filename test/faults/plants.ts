@@ -9,4 +9,167 @@ export interface Plant {
   readonly only?: string;
 }
 
-export const PLANTS: readonly Plant[] = [];
+export const PLANTS: readonly Plant[] = [
+  {
+    name: 'a seq is skipped',
+    edits: [
+      {
+        file: 'candles/book.ts',
+        find: 'this.#lastSeq = nextSeq(this.#lastSeq, newest);',
+        replace: 'this.#lastSeq = nextSeq(this.#lastSeq, newest) + 2 ** 20;',
+      },
+    ],
+    scenario: 'test/faults/no-fault.test.ts',
+  },
+  {
+    name: 'a close is not published now and then',
+    edits: [
+      {
+        file: 'candles/pipeline.ts',
+        find: 'this.#options.publish(events);',
+        replace:
+          "this.#options.publish(events.filter((event) => event.kind !== 'closed' || (event.seq / 2 ** 20) % 7 !== 0));",
+      },
+    ],
+    scenario: 'test/faults/no-fault.test.ts',
+  },
+  {
+    name: 'published before it is on disk',
+    edits: [
+      {
+        file: 'candles/pipeline.ts',
+        find: `      await this.#appendUntilDone(this.#records(events));
+      for (const event of events) this.published[event.kind] += 1;
+      this.#options.publish(events);`,
+        replace: `      for (const event of events) this.published[event.kind] += 1;
+      this.#options.publish(events);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await this.#appendUntilDone(this.#records(events));`,
+      },
+    ],
+    scenario: 'test/app/kill.test.ts',
+    only: '45 points',
+  },
+  {
+    name: 'acknowledged before the disk has it',
+    edits: [
+      {
+        file: 'store/spool/spool.ts',
+        find: '    await Promise.all(done);',
+        replace: '    void Promise.all(done);\n    await new Promise((resolve) => setTimeout(resolve, 0));',
+      },
+      {
+        file: 'store/spool/spool.ts',
+        find: '    await Promise.resolve();',
+        replace: '    await new Promise((resolve) => setTimeout(resolve, 20));',
+      },
+    ],
+    scenario: 'test/app/kill.test.ts',
+    only: '45 points',
+  },
+  {
+    name: 'a trade counts as often as it is sent',
+    edits: [
+      {
+        file: 'candles/book.ts',
+        find: "    if (!this.#hotIds.add(trade.id)) return 'duplicate';",
+        replace: '    this.#hotIds.add(trade.id);',
+      },
+    ],
+    scenario: 'test/faults/push-kill.test.ts',
+  },
+  {
+    name: 'the spool is emptied before the table has it',
+    edits: [
+      {
+        file: 'store/timescale/writer.ts',
+        find: '      await this.#sink.write(prepared);',
+        replace: '      await this.#sink.write(prepared).catch(() => {});',
+      },
+    ],
+    scenario: 'test/faults/database.test.ts',
+    only: 'down',
+  },
+  {
+    name: 'rows of any epoch are written',
+    edits: [
+      {
+        file: 'store/timescale/upsert.ts',
+        find: '    WHERE r.epoch IN (SELECT epoch FROM held)\n',
+        replace: '',
+      },
+    ],
+    scenario: 'test/faults/ingest-freeze.test.ts',
+  },
+  {
+    name: 'a successor adopts nothing',
+    edits: [
+      {
+        file: 'app/takeover.ts',
+        find: 'if (records.length === 0) return;',
+        replace: 'if (records.length >= 0) return;',
+      },
+    ],
+    scenario: 'test/faults/ingest-kill.test.ts',
+  },
+  {
+    name: 'a resume leaves out the newest candle',
+    edits: [
+      {
+        file: 'gateway/answer.ts',
+        find: 'return missed(live, seq, live.closed, live.gaps);',
+        replace: 'return missed(live, seq, live.closed.slice(0, -1), live.gaps);',
+      },
+    ],
+    scenario: 'test/faults/client-cut.test.ts',
+  },
+  {
+    name: 'a hole that was healed is not told',
+    edits: [
+      {
+        file: 'gateway/candle-channel.ts',
+        find: '      if (topic.subscribers === 0) continue;\n      const carried',
+        replace: '      if (topic.subscribers >= 0) continue;\n      const carried',
+      },
+    ],
+    scenario: 'test/faults/lost-messages.test.ts',
+  },
+  {
+    name: 'a gap is not announced',
+    edits: [
+      {
+        file: 'candles/book.ts',
+        find: "      this.#emit({ kind: 'gap', symbol: this.symbol, interval, epoch: this.epoch, seq: gap.seq, prev, gap });",
+        replace: '      void prev;',
+      },
+    ],
+    scenario: 'test/faults/announced-hole.test.ts',
+  },
+  {
+    name: 'who stopped reading is forgotten',
+    edits: [
+      {
+        file: 'gateway/slow.ts',
+        find: '  connection.jobs = [...topics.map(resyncJob), ...connection.jobs];',
+        replace: '  connection.jobs = [...connection.jobs];',
+      },
+    ],
+    scenario: 'test/faults/slow-clients.test.ts',
+  },
+  {
+    name: 'the lease of another is renewed',
+    edits: [
+      {
+        file: 'cluster/scripts.ts',
+        find: "  if string.sub(ARGV[4], i - 3, i - 3) == '1' then",
+        replace: '  if holder or true then',
+      },
+      {
+        file: 'cluster/scripts.ts',
+        find: "    if holder == id then redis.call('SET', KEYS[i], id, 'PX', ttl) end",
+        replace: "    redis.call('SET', KEYS[i], holder or id, 'PX', ttl)",
+      },
+    ],
+    scenario: 'test/faults/ingest-kill.test.ts',
+  },
+];

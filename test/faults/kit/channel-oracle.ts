@@ -34,7 +34,6 @@ export class ChannelOracle {
   closed = 0;
   resyncs = 0;
   readonly gaps: WireGap[] = [];
-  readonly faults: string[] = [];
   /** Everything that came, where it is kept. */
   readonly arrivals: Arrival[] = [];
   /** Open time of the candle that closes next. */
@@ -45,6 +44,8 @@ export class ChannelOracle {
     readonly channel: string,
     private readonly truth: Truth,
     private readonly keeps: boolean,
+    /** May be shared by the channels of a client. */
+    readonly faults: string[] = [],
   ) {
     const [, symbol = '', interval = ''] = channel.split(':');
     if (!isInterval(interval)) throw new RangeError(`no candle channel: ${channel}`);

@@ -59,9 +59,9 @@ export class ClusterDatabase {
   }
 
   async stop(): Promise<void> {
-    await this.#server?.stop('SIGKILL');
+    if (this.#server?.child.exitCode === null) await this.kill();
     await this.proxy.stop();
-    await rm(this.dataDir, { recursive: true, force: true });
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** `candlecast db` only looks after the process that is the database. */

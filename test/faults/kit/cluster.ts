@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { partitionOf } from '../../../src/cluster/partitions.js';
+import { eventually } from '../../app/support.js';
 import { TRADES_FILE } from '../../support/oracle.js';
 import { RedisServer } from '../../support/redis.js';
 import type { Environment } from '../../support/server.js';
@@ -7,6 +8,8 @@ import { auditWrites } from './audit.js';
 import { ClusterDatabase } from './cluster-database.js';
 import { ClusterNode } from './node.js';
 import { FaultProxy } from './proxy.js';
+
+const OWNED_WITHIN_MS = 30_000;
 
 export interface ClusterOptions {
   readonly ingest: number;
@@ -55,7 +58,8 @@ export class Cluster {
     const cluster = new Cluster(redis, redisProxy, database, ingest, gateways, options);
     try {
       await auditWrites(database);
-      for (const nodes of [ingest, gateways]) await Promise.all(nodes.map((node) => node.start()));
+      await Promise.all([...ingest, ...gateways].map((node) => node.start()));
+      await cluster.owned();
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -74,6 +78,15 @@ export class Cluster {
   /** `candles:{symbol}:{interval}` of every symbol. */
   channels(...suffixes: readonly string[]): string[] {
     return this.options.symbols.flatMap((symbol) => suffixes.map((suffix) => `candles:${symbol}:${suffix}`));
+  }
+
+  /** Resolves when every symbol has an owner that runs. */
+  owned(): Promise<ReadonlyMap<string, ClusterNode | null>> {
+    return eventually(
+      () => this.owners(),
+      (found) => [...found.values()].every((node) => node?.running === true),
+      OWNED_WITHIN_MS,
+    );
   }
 
   /** Who holds the lease of each symbol now; null = nobody. */

@@ -19,8 +19,11 @@ const CHANNELS_A_MESSAGE = 25;
 const HANDSHAKE_MS = 1000;
 const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 150;
-/** Replies after which the same is asked again. */
-const PASSING_ERRORS: ReadonlySet<string> = new Set(['history_unavailable']);
+/** A server that refuses has reasons that pass slowly, and a limit of messages. */
+const REFUSED_MS = 100;
+/** Replies after which the same is asked again; the second only where the symbol was never seen. */
+const AWAY = 'history_unavailable';
+const NOT_YET = 'unknown_symbol';
 
 /**
  * A careful client of several gateways: it reconnects with jitter to any of them and resumes each channel by position;
@@ -38,6 +41,7 @@ export class OracleClient {
   readonly #options: OracleClientOptions;
   readonly #faults: string[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
+  #refusedChannels: ChannelOracle[] = [];
   #socket: WebSocket | null = null;
   #avoid = 0;
   #stopped = false;
@@ -46,7 +50,9 @@ export class OracleClient {
   constructor(options: OracleClientOptions) {
     this.#options = options;
     const { truth, keeps = true } = options;
-    this.channels = new Map(options.channels.map((name) => [name, new ChannelOracle(name, truth, keeps)]));
+    this.channels = new Map(
+      options.channels.map((name) => [name, new ChannelOracle(name, truth, keeps, this.#faults)]),
+    );
   }
 
   /** Connects; resolves when every channel is live. */
@@ -64,7 +70,7 @@ export class OracleClient {
 
   /** What went wrong, on all channels. */
   get faults(): readonly string[] {
-    return [...this.#faults, ...[...this.channels.values()].flatMap(({ faults }) => faults)];
+    return this.#faults;
   }
 
   get isWhole(): boolean {
@@ -78,9 +84,12 @@ export class OracleClient {
     return this.until(() => this.isWhole);
   }
 
-  /** Resolves when `done` holds; it is asked after everything that comes. */
+  /** Resolves when `done` holds; it is asked after everything that comes. Rejects at the first fault. */
   async until(done: () => boolean): Promise<void> {
-    while (!done()) await new Promise<void>((resolve) => this.#watchers.push(resolve));
+    while (!done()) {
+      if (this.#faults.length > 0) throw new Error(this.#faults.join('\n'));
+      await new Promise<void>((resolve) => this.#watchers.push(resolve));
+    }
   }
 
   /** The socket, for tests that stop reading from it or cut it. */
@@ -117,6 +126,7 @@ export class OracleClient {
   }
 
   #lost(port: number): void {
+    this.#refusedChannels = [];
     this.port = 0;
     this.#avoid = port;
     for (const channel of this.channels.values()) channel.disconnected();
@@ -155,24 +165,27 @@ export class OracleClient {
 
   #refused({ code, message, channel: name }: Extract<ServerMessage, { type: 'error' }>): void {
     const channel = name === undefined ? undefined : this.channels.get(name);
-    if (channel === undefined || !PASSING_ERRORS.has(code)) {
+    const passing = code === AWAY || (code === NOT_YET && channel?.position === null);
+    if (channel === undefined || !passing) {
       this.#faults.push(`error ${code} ${name ?? ''}: ${message}`);
       return;
     }
     this.retries++;
-    const socket = this.#socket;
+    this.#refusedChannels.push(channel);
+    if (this.#refusedChannels.length > 1) return;
     this.#later(() => {
-      if (this.#socket === socket && this.port !== 0) this.#subscribe([channel]);
-    });
+      const again = this.#refusedChannels.splice(0);
+      if (this.port !== 0) this.#subscribe(again.filter(({ live }) => !live));
+    }, REFUSED_MS);
   }
 
-  #later(work: () => void): void {
+  #later(work: () => void, plusMs = 0): void {
     const timer = setTimeout(
       () => {
         this.#timers.delete(timer);
         if (!this.#stopped) work();
       },
-      between(this.#options.random, RETRY_MIN_MS, RETRY_MAX_MS),
+      plusMs + between(this.#options.random, RETRY_MIN_MS, RETRY_MAX_MS),
     );
     this.#timers.add(timer);
   }

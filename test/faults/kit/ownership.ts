@@ -1,4 +1,3 @@
-import { eventually } from '../../app/support.js';
 import type { Cluster } from './cluster.js';
 import type { Crowd } from './crowd.js';
 import type { ClusterNode } from './node.js';
@@ -11,11 +10,7 @@ export interface Owner {
 
 /** A running node that holds the lease of at least one symbol; asks until every symbol has an owner. */
 export async function ownerWithSymbols(cluster: Cluster, random: Random): Promise<Owner> {
-  const owners = await eventually(
-    () => cluster.owners(),
-    (found) => [...found.values()].every((node) => node?.running === true),
-    30_000,
-  );
+  const owners = await cluster.owned();
   const nodes = [...new Set(owners.values())].filter((node) => node !== null);
   const node = pick(random, nodes);
   return { node, symbols: [...owners].filter(([, owner]) => owner === node).map(([symbol]) => symbol) };
