@@ -63,7 +63,7 @@ export class CandleChannel implements Source {
   /** Events that wait for a window; null: none does. */
   #pending: MarketEvent[] | null = [];
   readonly #first: Promise<void>;
-  #catchingUp: Promise<void> | null = null;
+  #catchingUp: Promise<boolean> | null = null;
 
   constructor(
     readonly symbol: string,
@@ -151,8 +151,11 @@ export class CandleChannel implements Source {
     }
   }
 
-  /** Waits a moment and asks the bus whether there is more; once for all who want to know. */
-  catchUp(): Promise<void> {
+  /**
+   * Waits a moment and asks the bus whether there is more; once for all who want to know.
+   * @returns true: there was none. false: there was, or the bus cannot tell.
+   */
+  catchUp(): Promise<boolean> {
     this.#catchingUp ??= this.#catchUp().finally(() => {
       this.#catchingUp = null;
     });
@@ -254,13 +257,22 @@ export class CandleChannel implements Source {
     if (this.live !== null && said.seq > this.live.seq) this.heal();
   }
 
-  async #catchUp(): Promise<void> {
+  async #catchUp(): Promise<boolean> {
     const { bus, clock } = this.deps;
     await pause(clock, CATCH_UP_PAUSE_MS);
     const { live } = this;
-    if (live === null || this.healing || !bus.up) return;
+    if (live === null || this.healing || !bus.up) return false;
     const asked = { epoch: live.epoch, seq: live.seq };
-    const said = await bus.positions([this]).catch(() => []);
-    if (said[0] !== undefined) this.compare(asked, said[0]);
+    const said = await this.#ask().catch(() => null);
+    if (said === null || this.live !== live) return false;
+    this.compare(asked, said);
+    return !this.#stale && said.seq === asked.seq && said.epoch === asked.epoch;
+  }
+
+  /** The window of a channel that nobody feeds tells what no position does. */
+  async #ask(): Promise<Position | null> {
+    const { bus, loads } = this.deps;
+    const [said] = await bus.positions([this]);
+    return said ?? (await loads.run(() => bus.window(this.symbol, this.interval)));
   }
 }

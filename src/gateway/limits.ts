@@ -56,7 +56,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   heartbeatMs: 10_000,
   sweepMs: 1_000,
   watchMs: 1_000,
-  catchUpMs: 2_000,
+  catchUpMs: 3_000,
   lingerMs: 5_000,
 };
 

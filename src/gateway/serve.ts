@@ -54,11 +54,12 @@ async function read(
   await channel.deps.turns.next();
 }
 
-/** The client has seen more than this node: what it has seen may come yet, or never has been. While the bus is away nobody can tell. */
+/** The client has seen more than this node: what it has seen may come yet. It is lost only where the bus says that there is no more. */
 async function catchUp(channel: CandleChannel, stored: Stored, started: number): Promise<void> {
   const { clock, catchUpMs } = channel.deps;
-  if (clock.now() - started < catchUpMs) return await channel.catchUp();
-  if (channel.stale || channel.healing) throw new HistoryUnavailable('this node has not caught up yet');
+  const isAll = await channel.catchUp();
+  if (clock.now() - started < catchUpMs) return;
+  if (!isAll) throw new HistoryUnavailable('this node has not caught up yet');
   stored.ahead = 'lost';
 }
 

@@ -6,6 +6,7 @@ import { clientMessage, LIMITS, type ServerMessage } from '../../src/wire/messag
 import { serverMessage } from '../../src/wire/schemas.js';
 import type { TestClient } from './client.js';
 import { Harness } from './harness.js';
+import { LossyBus } from './lossy-bus.js';
 import { TestMarket } from './market.js';
 
 const DOC = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
@@ -24,12 +25,12 @@ const REPLY_TO: Readonly<Record<string, string>> = {
 };
 
 describe('docs/protocol.md', () => {
-  let harness: Harness;
+  let harness: Harness<LossyBus>;
   let client: TestClient;
   beforeAll(async () => {
     const market = new TestMarket('BTCUSDT');
     market.closeMany(300);
-    harness = await Harness.start(market, 'uws', { heartbeatMs: 50 });
+    harness = await Harness.over(new LossyBus(market), market, 'uws', { heartbeatMs: 50 });
     const status = { symbol: 'BTCUSDT', source: 'demo', synthetic: true, since: 1, lastTradeTime: null } as const;
     harness.bus.publishStatus([{ ...status, state: 'live' }]);
     client = await harness.client();
@@ -55,6 +56,8 @@ describe('docs/protocol.md', () => {
     harness.bus.publish(harness.market.close());
     client.send({ op: 'subscribe', id: 6, channels: ['candles:BTCUSDT:2m'] });
     for (const type of ['gap', 'heartbeat', 'resync', 'error', 'status', 'candle'] as const) await client.type(type);
+    harness.bus.setUp(false);
+    await client.until((m) => m.type === 'heartbeat' && m.stale === true);
     for (const message of client.messages) serverMessage.parse(message);
     const documented = examples('server').map((example) => serverMessage.parse(JSON.parse(example)) as ServerMessage);
     const types = new Set(client.messages.map((m) => m.type));
@@ -86,6 +89,11 @@ describe('docs/protocol.md', () => {
   ])('states the limit: %s, %d', (what, limit) => {
     const row = DOC.split('\n').find((line) => line.startsWith(`| ${what} |`));
     expect(row).toMatch(new RegExp(`\\b${limit}\\b`));
+  });
+
+  it('states the limits of a source that is away', () => {
+    expect(DEFAULT_LIMITS).toMatchObject({ watchMs: 1_000, catchUpMs: 3_000 });
+    for (const text of ['again every second', 'after 3 s', 'up to 3 s']) expect(DOC).toContain(text);
   });
 
   it('states the limits of slow clients', () => {

@@ -79,7 +79,7 @@ describe.each(TRANSPORTS)('resume on %s', (transport) => {
   ])('from %s: a fresh snapshot that says so', async (_name, { epoch, back }) => {
     const market = new TestMarket('BTCUSDT');
     market.closeMany(200);
-    harness = await Harness.start(market, transport);
+    harness = await Harness.start(market, transport, { catchUpMs: 100 });
     const answer = await resume(harness, { epoch, seq: market.seq - back });
     expect(answer.recovered).toBe(false);
     expect(answer.candles).toHaveLength(100);
