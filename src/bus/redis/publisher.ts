@@ -1,6 +1,4 @@
 import type { Redis } from 'ioredis';
-import type { Clock } from '../../kit/clock.js';
-import type { Log } from '../../kit/log.js';
 import { checkRedis, closeRedis, createRedis, type RedisClient } from '../../kit/redis.js';
 import type { Service } from '../../kit/service.js';
 import type { HotWindow, MarketEvent, SymbolStatus } from '../../market/event.js';
@@ -10,6 +8,7 @@ import { commandOf } from './commands.js';
 import { Listeners } from './listeners.js';
 import { Names } from './names.js';
 import { type Batch, Outbox } from './outbox.js';
+import type { PublisherStats, RedisPublisherOptions } from './publisher-types.js';
 import { PubSub } from './pubsub.js';
 import { FENCED, HUSH, loadScripts, OK, runScript } from './scripts.js';
 import { Sender } from './sender.js';
@@ -17,38 +16,10 @@ import { Shards } from './shards.js';
 import { slotOf } from './slots.js';
 import { StatusOutbox } from './status-outbox.js';
 import { type Taken, takeSymbols } from './take.js';
-import { type FailureKind, Trouble } from './trouble.js';
-import { type WindowOf, Windows } from './windows.js';
+import { Trouble } from './trouble.js';
+import { Windows } from './windows.js';
 
-export interface RedisPublisherOptions {
-  readonly url: string;
-  /** Before every key and channel. */
-  readonly prefix: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly windowOf: WindowOf;
-  /** A newer epoch than `epoch` owns the symbol: it is forgotten here. */
-  onFenced(symbol: string, epoch: number): void;
-}
-
-/** Counts since the start. */
-export interface PublisherStats {
-  /** Events that Redis stored and passed on. */
-  events: number;
-  /** Messages, each with the events of one channel. */
-  messages: number;
-  /** Whole windows. */
-  stores: number;
-  /** Channels that a newer owner took. */
-  fenced: number;
-  /** Updates that a newer one replaced before they were sent. */
-  replaced: number;
-  /** Events of symbols that are not owned. */
-  unowned: number;
-  readonly commands: number;
-  readonly bytes: number;
-  readonly failures: Readonly<Record<FailureKind, number>>;
-}
+export type { PublisherStats, RedisPublisherOptions } from './publisher-types.js';
 
 const TICK_MS = 1000;
 const RETRY_MS = 250;
@@ -127,7 +98,12 @@ export class RedisPublisher implements Publisher, Service {
       (channel) => this.#unwanted(channel),
     );
     this.#listeners = listeners;
-    this.#statuses = new StatusOutbox(shards, this.#names, (symbol) => this.#epochOf(symbol));
+    this.#statuses = new StatusOutbox(
+      shards,
+      this.#names,
+      (symbol) => this.#epochOf(symbol),
+      () => this.#checkFlushed(),
+    );
     this.#pubsub = new PubSub({
       url,
       name: 'candlecast-demand',
@@ -140,6 +116,7 @@ export class RedisPublisher implements Publisher, Service {
     // While it is away it is wanted all the same.
     this.#pubsub.want(this.#names.demand, false).catch(() => {});
     this.#stopTimers = [clock.every(TICK_MS, () => this.#tick()), clock.every(RETRY_MS, () => this.#retry())];
+    await shards.whenUp(clock);
     await this.#poll();
   }
 

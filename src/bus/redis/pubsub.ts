@@ -21,8 +21,13 @@ export interface PubSubOptions {
 
 const PLACE_MS = 1000;
 const SINGLE = '';
+const CLASSIC = ' classic';
 
-/** Subscriptions: one connection to a single Redis, one to each master of a cluster, where a channel is with its slot. */
+/**
+ * Subscriptions: one connection to a single Redis, one to each master of a cluster, where a channel is with its slot. In a
+ * cluster channels that are not sharded have a connection of their own: when the last sharded one of a connection ends,
+ * ioredis takes it for not subscribed at all and drops messages.
+ */
 export class PubSub {
   readonly #options: PubSubOptions;
   readonly #isCluster: boolean;
@@ -53,7 +58,7 @@ export class PubSub {
 
   /** Resolves when every later message will come. Rejects while it cannot be; it is wanted all the same. */
   async want(channel: string, sharded: boolean): Promise<void> {
-    const link = this.#linkOf(channel);
+    const link = this.#linkOf(channel, sharded);
     if (link === null) {
       this.#unplaced.set(channel, sharded);
       this.#options.onChange();
@@ -73,9 +78,13 @@ export class PubSub {
     this.#links.clear();
   }
 
-  #linkOf(channel: string): Link | null {
-    const key = this.#isCluster ? this.#options.shards.ownerOf(slotOf(channel)) : SINGLE;
-    return key === null ? null : (this.#links.get(key) ?? null);
+  #linkOf(channel: string, sharded: boolean): Link | null {
+    if (!this.#isCluster) return this.#links.get(SINGLE) ?? null;
+    const owner = this.#options.shards.ownerOf(slotOf(channel));
+    if (owner === null) return null;
+    const key = sharded ? owner : `${owner}${CLASSIC}`;
+    if (!sharded && !this.#links.has(key)) this.#links.set(key, this.#nodeLink(owner));
+    return this.#links.get(key) ?? null;
   }
 
   /** Follows the cluster: links to the masters that there are, channels where their slots are. */
@@ -84,22 +93,22 @@ export class PubSub {
     // While nothing is known, what was known stays.
     if (owners.size === 0) return;
     for (const owner of owners) if (!this.#links.has(owner)) this.#links.set(owner, this.#nodeLink(owner));
-    for (const [owner, link] of this.#links) {
-      for (const [channel, sharded] of link.channels) {
-        if (this.#linkOf(channel) === link) continue;
+    for (const [key, link] of [...this.#links]) {
+      for (const [channel, sharded] of [...link.channels]) {
+        if (this.#linkOf(channel, sharded) === link) continue;
         link.drop(channel);
         this.#unplaced.set(channel, sharded);
       }
-      if (owners.has(owner)) continue;
+      if (owners.has(key) || link.channels.size > 0) continue;
       link.close();
-      this.#links.delete(owner);
+      this.#links.delete(key);
     }
     for (const [channel, sharded] of this.#unplaced) void this.#move(channel, sharded);
     this.#options.onChange();
   }
 
   async #move(channel: string, sharded: boolean): Promise<void> {
-    const link = this.#linkOf(channel);
+    const link = this.#linkOf(channel, sharded);
     if (link === null) return;
     try {
       await link.want(channel, sharded);

@@ -1,5 +1,9 @@
 import { Redis } from 'ioredis';
+import type { Clock } from '../../kit/clock.js';
 import { type RedisClient, resetConnection } from '../../kit/redis.js';
+
+const UP_MS = 3000;
+const UP_POLL_MS = 10;
 
 /**
  * Command connections by hash slot: the only one of a single Redis, or those to the masters of a cluster. Commands go to a
@@ -56,6 +60,12 @@ export class Shards {
   get up(): boolean {
     if (this.#client.status !== 'ready') return false;
     return this.#client instanceof Redis || this.masters().every((node) => node.status === 'ready');
+  }
+
+  /** Resolves when `up`, or after a while: then what is there has to do. */
+  async whenUp(clock: Clock): Promise<void> {
+    const deadline = clock.now() + UP_MS;
+    while (!this.up && clock.now() < deadline) await new Promise<void>((resolve) => clock.after(UP_POLL_MS, resolve));
   }
 
   /** A node said that it does not have the slot: asks who has. */

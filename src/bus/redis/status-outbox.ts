@@ -9,12 +9,15 @@ export class StatusOutbox {
   readonly #shards: Shards;
   readonly #names: Names;
   readonly #epochOf: (symbol: string) => number;
+  readonly #onDone: () => void;
   readonly #latest = new Map<string, SymbolStatus>();
   #dirty = new Set<string>();
   #sending = 0;
   #scheduled = false;
 
-  constructor(shards: Shards, names: Names, epochOf: (symbol: string) => number) {
+  /** `onDone`: some were sent, or could not be. */
+  constructor(shards: Shards, names: Names, epochOf: (symbol: string) => number, onDone: () => void) {
+    this.#onDone = onDone;
     this.#shards = shards;
     this.#names = names;
     this.#epochOf = epochOf;
@@ -75,5 +78,6 @@ export class StatusOutbox {
       for (const symbol of symbols) if (this.#latest.has(symbol)) this.#dirty.add(symbol);
     }
     this.#sending--;
+    this.#onDone();
   }
 }
