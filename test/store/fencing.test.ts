@@ -193,10 +193,16 @@ describe('taking a partition while its rows are being written', () => {
     const held = await server.connect({ max: 1 }).reserve();
     await held`BEGIN`;
     await statement(held);
-    return async (how) => {
+    let open = true;
+    const end = async (how: string): Promise<void> => {
+      open = false;
       await held.unsafe(how);
       held.release();
     };
+    onTestFinished(async () => {
+      if (open) await end('ROLLBACK');
+    });
+    return end;
   }
 
   /** Rows of one statement, the first of which meets `minute(0)` of somebody else. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { realPostgres, type TestDatabase } from '../support/database.js';
 import { minutes, openSpool, temporaryDirectory } from './spool-support.js';
@@ -118,6 +119,27 @@ test('a frozen server is waited for, with one line in the log when it goes and o
   expect(writer.stats()).toMatchObject({ lastError: null });
   expect(lines).toHaveLength(2);
   expect(await contents()).toEqual(await expected(1000));
+});
+
+test('an absence of hours is noticed to be over within two seconds', async () => {
+  const directory = await temporaryDirectory();
+  const spool = await openSpool(directory);
+  await spool.append(minutes(0, 3));
+  const deadlineMs = 30_000;
+  const pauses: number[] = [];
+  const after = (delayMs: number, run: () => void): (() => void) => {
+    if (delayMs === deadlineMs) return systemClock.after(delayMs, run);
+    pauses.push(delayMs);
+    return systemClock.after(0, run);
+  };
+  const nowhere = { url: `postgres://postgres@${encodeURIComponent(directory)}/postgres` };
+  const options = { random: () => 0.999, deadlineMs, clock: { ...systemClock, after } };
+  const writer = await startWriter(nowhere, spool, directory, options);
+  await expect.poll(() => writer.stats().failures, { timeout: 20_000 }).toBeGreaterThan(30);
+  await writer.stop();
+  expect(pauses[0]).toBeLessThanOrEqual(100);
+  expect(Math.max(...pauses.slice(0, 30))).toBeGreaterThan(1500);
+  expect(Math.max(...pauses.slice(0, 30))).toBeLessThanOrEqual(2000);
 });
 
 test('where no server listens nothing is lost, and stop does not wait', async () => {

@@ -3,8 +3,6 @@
  * that forked it: when that goes, however it goes, the database is closed cleanly.
  */
 import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../kit/clock.js';
 import { UserError } from '../../kit/errors.js';
@@ -12,14 +10,16 @@ import type { Log } from '../../kit/log.js';
 import { databasePath, makeDataDir, prepareDatabaseDirectory } from './database-directory.js';
 import { type Engine, openEngine } from './engine.js';
 import { Front } from './front.js';
-import { type Order, type Report, SOCKET_DIRECTORY_PREFIX, SOCKET_NAME } from './ipc.js';
+import { type Order, type Report, SOCKET_NAME } from './ipc.js';
 import { type Lock, takeLock } from './lock.js';
+import { prepareSocketDirectory, socketDirectory } from './socket-directory.js';
 
 const EXIT_FAILED = 1;
 
 let lock: Lock | null = null;
 let engine: Engine | null = null;
 let front: Front | null = null;
+/** Where it listens; null while it is not ours. */
 let directory: string | null = null;
 let closing = false;
 let opening: Promise<void> = Promise.resolve();
@@ -38,9 +38,11 @@ function report(message: Report): void {
 
 async function open(dataDir: string): Promise<void> {
   await makeDataDir(dataDir);
-  directory = await mkdtemp(join(tmpdir(), SOCKET_DIRECTORY_PREFIX));
+  const place = await socketDirectory(dataDir);
   const onProgress = (text: string) => report({ type: 'progress', text });
-  lock = await takeLock(`${databasePath(dataDir)}.lock`, directory, systemClock, onProgress);
+  lock = await takeLock(`${databasePath(dataDir)}.lock`, place, systemClock, onProgress);
+  await prepareSocketDirectory(place);
+  directory = place;
   const database = await prepareDatabaseDirectory(dataDir);
   report({
     type: 'progress',
@@ -50,8 +52,8 @@ async function open(dataDir: string): Promise<void> {
   if (database.fresh) engine.rows('CHECKPOINT');
   await database.filled();
   front = new Front(engine, systemClock, log, died);
-  await front.listen(join(directory, SOCKET_NAME));
-  report({ type: 'ready', directory });
+  await front.listen(join(place, SOCKET_NAME));
+  report({ type: 'ready', directory: place });
 }
 
 function died(error: Error): void {
@@ -65,12 +67,19 @@ async function close(): Promise<void> {
   await opening;
   front?.stop();
   await engine?.close();
+  removeDirectory();
   await lock?.release();
   exit(0);
 }
 
-function exit(code: number): void {
+/** While the lock is held: afterwards it may be the next one's. */
+function removeDirectory(): void {
   if (directory !== null) rmSync(directory, { recursive: true, force: true });
+  directory = null;
+}
+
+function exit(code: number): void {
+  removeDirectory();
   // Reports that are under way are sent first.
   if (process.connected) process.disconnect();
   process.exitCode = code;
@@ -80,6 +89,7 @@ function exit(code: number): void {
 async function fail(error: unknown): Promise<void> {
   const message = error instanceof Error ? error.message : String(error);
   closing = true;
+  removeDirectory();
   await lock?.release();
   if (!process.connected) exit(EXIT_FAILED);
   process.send?.({ type: 'failed', message, forUser: error instanceof UserError } satisfies Report, () =>

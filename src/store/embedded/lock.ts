@@ -53,7 +53,7 @@ export async function takeLock(
     if (text === null) continue;
     const holder = parse(text);
     const state = holder === null ? 'gone' : await look(holder, path, clock);
-    if (state === 'gone') await removeStale(path, text, holder);
+    if (state === 'gone') await removeStale(path, text, holder, own);
     else if (holder !== null) await waitOrRefuse(path, holder, state, clock, deadline, onProgress);
   }
   return keep(path, JSON.stringify(own), clock);
@@ -116,13 +116,20 @@ async function create(path: string, own: Holder): Promise<boolean> {
   }
 }
 
-/** Removes the lock if it still says `text`: another process may have removed and taken it meanwhile. */
-async function removeStale(path: string, text: string, holder: Holder | null): Promise<void> {
+/**
+ * Removes the lock if it still says `text`: another process may have removed and taken it meanwhile, and listen where we
+ * shall, so that directory is left to whoever has the lock.
+ */
+async function removeStale(path: string, text: string, holder: Holder | null, own: Holder): Promise<void> {
   const aside = `${path}.stale.${process.pid}`;
   try {
     await rename(path, aside);
     if ((await readFile(aside, 'utf8')) !== text) await link(aside, path);
-    else if (holder !== null && isSocketDirectory(holder.socketDirectory))
+    else if (
+      holder !== null &&
+      isSocketDirectory(holder.socketDirectory) &&
+      holder.socketDirectory !== own.socketDirectory
+    )
       await rm(holder.socketDirectory, { recursive: true, force: true });
   } catch (error) {
     if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EEXIST') throw error;
