@@ -84,6 +84,8 @@ export async function ensureSystemPackages() {
   const missing = [];
   if (!onPath(['chromium', 'chromium-browser', 'google-chrome'])) missing.push('chromium');
   if (!postgresInstalled()) missing.push('postgresql');
+  // The package starts a server of its own where there is an init system; the tests start theirs on other ports.
+  if (!onPath(['redis-server']) || !onPath(['redis-cli'])) missing.push('redis-server');
   if (missing.length === 0) return;
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const run = (...args) =>
@@ -92,13 +94,13 @@ export async function ensureSystemPackages() {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     });
   try {
-    await step(`Installing ${missing.join(' and ')} for the tests (once)`, () => {
+    await step(`Installing ${missing.join(', ')} for the tests (once)`, () => {
       run('update');
       run('install', '-y', '--no-install-recommends', ...missing);
     });
   } catch (error) {
     fail(
-      `The tests need ${missing.join(' and ')}, and apt-get could not install it: install it by hand.\n${error.stderr ?? error.message}`,
+      `The tests need ${missing.join(', ')}, and apt-get could not install it: install it by hand.\n${error.stderr ?? error.message}`,
     );
   }
 }

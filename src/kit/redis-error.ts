@@ -77,7 +77,7 @@ const ADVICE: readonly { readonly pattern: RegExp; say(tls: boolean): string }[]
     say: (tls) =>
       tls
         ? 'it ended the connection at once: perhaps it speaks no TLS (redis://) or wants a client certificate'
-        : 'it ended the connection at once: perhaps it wants TLS (rediss://) or is protected (protected-mode, bind)',
+        : 'it ended the connection at once: perhaps it is no Redis, wants TLS (rediss://) or is protected (protected-mode, bind)',
   },
   { pattern: /READONLY/, say: () => 'it is a read-only replica: name the master, or use redis-sentinel://' },
 ];

@@ -1,0 +1,141 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { FaultProxy } from '../faults/kit/proxy.js';
+import { RedisServer } from '../support/redis.js';
+import { DatabaseServer, type Environment, Server } from '../support/server.js';
+import { ended, eventually, get, logged, metric, Places } from './support.js';
+
+/** What operators get wrong about Redis, at the boundary of the program. */
+
+const places = new Places();
+let redis: RedisServer;
+let database: DatabaseServer;
+let common: Environment;
+
+beforeAll(async () => {
+  redis = await RedisServer.start();
+  database = await DatabaseServer.start(await places.directory());
+  common = { DATABASE_URL: database.url, REDIS_URL: redis.url, FEEDS: 'demo', HOST: '127.0.0.1' };
+});
+afterAll(async () => {
+  await database.stop();
+  await redis.stop();
+  await places.clear();
+});
+
+async function refused(env: Environment): Promise<string> {
+  const { code, said } = await ended([], { ...common, DATA_DIR: await places.directory(), ...env });
+  expect(said).not.toContain('    at ');
+  expect(code).toBe(2);
+  return said;
+}
+
+describe.each(['ingest', 'gateway'])('a node with ROLES=%s', (ROLES) => {
+  it('names a Redis that is not there, without its password', async () => {
+    const said = await refused({ ROLES, REDIS_URL: 'redis://user:hunter2@127.0.0.1:9' });
+    expect(said).toMatch(/REDIS_URL.*127\.0\.0\.1:9/s);
+    expect(said).toMatch(/nothing listens|refused/i);
+    expect(said).not.toContain('hunter2');
+  });
+
+  it('names something that is not Redis', async () => {
+    const http = createServer().listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    const said = await refused({ ROLES, REDIS_URL: `redis://127.0.0.1:${(http.address() as AddressInfo).port}` });
+    http.close();
+    expect(said).toMatch(/REDIS_URL.*no Redis/s);
+  });
+
+  it('names a Redis that is too old, with the version it needs', async () => {
+    const proxy = await FaultProxy.to({ port: redis.port });
+    proxy.replace('redis_version:7.0.', 'redis_version:5.0.');
+    const said = await refused({ ROLES, REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    await proxy.stop();
+    expect(said).toMatch(/5\.0\.\d+.*6\.2/s);
+  });
+
+  it('names what the user of Redis may not do', async () => {
+    await redis.cli('ACL', 'SETUSER', 'reader', 'on', '>secret', '~*', '&*', '+@read', '+info', '+ping');
+    const said = await refused({ ROLES, REDIS_URL: `redis://reader:secret@127.0.0.1:${redis.port}` });
+    expect(said).toMatch(/REDIS_URL.*ACL/s);
+    expect(said).not.toContain('secret');
+  });
+
+  it('names a wrong password', async () => {
+    const said = await refused({ ROLES, REDIS_URL: `redis://reader:wrong@127.0.0.1:${redis.port}` });
+    expect(said).toMatch(/REDIS_URL.*(user|password)/is);
+  });
+});
+
+describe('a cluster', () => {
+  it('does not share a prefix with one of another database', async () => {
+    const env = { ...common, ROLES: 'gateway', DATA_DIR: await places.directory(), LOG_LEVEL: 'info' };
+    const first = await Server.start(env);
+    // `candlecast db` counts its seconds from another creation.
+    const other = await DatabaseServer.start(await places.directory());
+    const said = await refused({ ROLES: 'gateway', DATABASE_URL: other.url });
+    expect(said).toContain('REDIS_PREFIX');
+    const apart = await Server.start({ ...env, DATABASE_URL: other.url, REDIS_PREFIX: 'b:' });
+    expect(await apart.stop()).toBe(0);
+    expect(await first.stop()).toBe(0);
+    await other.stop();
+  });
+
+  it('takes no symbols with a clock that is an hour off, and says so', async () => {
+    const shift = encodeURIComponent('const { now } = Date; Date.now = () => now() + 3_600_000;');
+    const node = await Server.start({
+      ...common,
+      ROLES: 'ingest',
+      DATA_DIR: await places.directory(),
+      REDIS_PREFIX: 'skew:',
+      NODE_OPTIONS: `--import=data:text/javascript,${shift}`,
+    });
+    const { body } = await eventually(
+      () => get<{ reasons?: string[] }>(node, '/readyz'),
+      ({ status }) => status === 503,
+    );
+    expect(body.reasons?.join()).toMatch(/clock/);
+    expect(await metric(node, 'partitions_owned')).toBe(0);
+    expect(await metric(node, 'clock_skew_seconds')).toBeGreaterThan(3590);
+    expect(logged(node).filter(({ level, msg }) => level === 50 && /clock/.test(String(msg)))).toHaveLength(1);
+    expect(await node.stop()).toBe(0);
+  });
+
+  it('survives foreign messages on its channels, and counts them', async () => {
+    const prefix = { ...common, REDIS_PREFIX: 'foreign:' };
+    const ingest = await Server.start({ ...prefix, ROLES: 'ingest', DATA_DIR: await places.directory() });
+    const gateway = await Server.start({ ...prefix, ROLES: 'gateway', DATA_DIR: await places.directory() });
+    await eventually(
+      () => get<{ symbols: { symbol: string; state: string }[] }>(gateway, '/v1/symbols'),
+      ({ body }) => body.symbols.some(({ symbol, state }) => symbol === 'BTCDEMO' && state === 'live'),
+      60_000,
+    );
+    const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/v1/stream`);
+    const seen: string[] = [];
+    socket.onmessage = ({ data }) => seen.push(String(data));
+    socket.onopen = () => socket.send('{"op":"subscribe","channels":["candles:BTCDEMO:1m"]}');
+    await eventually(
+      () => seen.filter((text) => text.startsWith('{"type":"candle"')).length,
+      (count) => count > 0,
+    );
+    const channels = (await redis.cli('PUBSUB', 'CHANNELS', 'foreign:*')).split('\n');
+    expect(channels.length).toBeGreaterThan(1);
+    const rubbish = ['', 'hello', '{"type":"candle"}', '[]', '{"type":"candle","channel":"candles:BTCDEMO:1m"}\n[1]'];
+    for (const channel of channels) for (const text of rubbish) await redis.cli('PUBLISH', channel, text);
+    await eventually(
+      () => metric(gateway, 'bus_foreign_messages_total'),
+      (count) => count >= rubbish.length,
+    );
+    const before = seen.length;
+    await eventually(
+      () => seen.length,
+      (count) => count > before,
+    );
+    expect(seen.filter((text) => !/^\{"type":"(welcome|subscribed|candle|heartbeat)"/.test(text))).toEqual([]);
+    socket.close();
+    expect([await gateway.stop(), await ingest.stop()]).toEqual([0, 0]);
+  });
+});
