@@ -33,12 +33,18 @@ async function allCandles(server: Server, symbols: readonly string[]): Promise<M
   return found;
 }
 
+/** Asked again while the database is busy, as the protocol says. */
 async function gapsOf(server: Server, symbol: string): Promise<WireGap[]> {
   const client = await TestClient.connect(server.port);
-  client.send({ op: 'subscribe', channels: [`candles:${symbol}:1m`], snapshot: 1000 });
-  const { gaps } = await client.type('subscribed');
+  let id = 0;
+  const ask = () => {
+    const asked = ++id;
+    client.send({ op: 'subscribe', id: asked, channels: [`candles:${symbol}:1m`], snapshot: 1000 });
+    return client.until((message) => 'id' in message && message.id === asked);
+  };
+  const answer = await eventually(ask, (message) => message.type === 'subscribed');
   client.socket.terminate();
-  return gaps;
+  return answer.type === 'subscribed' ? answer.gaps : [];
 }
 
 /** Minutes from one candle to the next where that is not one. */
