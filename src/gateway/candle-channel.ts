@@ -215,7 +215,8 @@ export class CandleChannel implements Source {
       const { symbol, interval } = this;
       this.deps.log.info({ symbol, interval, seq: before, next: event.seq }, 'events were missed');
       this.heal();
-      this.accept(event);
+      // While the bus is away nothing can be healed: what is missing will show when it is back.
+      if (this.#pending !== null) this.#buffer(this.#pending, event);
     }
   }
 

@@ -32,6 +32,11 @@ export class LossyBus implements Bus {
     if (this.up) this.#local.publish(events);
   }
 
+  /** One connection is back and the other is not: messages come, and nothing can be asked. */
+  publishWhileAway(events: readonly MarketEvent[]): void {
+    this.#local.publish(events);
+  }
+
   publishStatus(changed: readonly SymbolStatus[]): void {
     this.#local.publishStatus(changed);
   }

@@ -116,6 +116,20 @@ describe.each(TRANSPORTS)('a bus that goes away, on %s', (transport) => {
     new Follower(CHANNEL).read(client.messages).expectTruth(market, '1m');
   });
 
+  it('and lets a message through meanwhile that does not join: it shows when it is back', async () => {
+    const { market, own, bus } = await start();
+    const client = await subscribed(own, CHANNEL);
+    bus.setUp(false);
+    market.close();
+    bus.publishWhileAway(market.close());
+    bus.publishWhileAway(market.close());
+    await client.sync();
+    expect(client.all('resync')).toEqual([]);
+    bus.setUp(true);
+    await client.type('resync');
+    new Follower(CHANNEL).read(client.messages).expectTruth(market, '1m');
+  });
+
   it('meanwhile new subscribers get what is in memory, and are told that it is stale', async () => {
     const { market, own, bus } = await start();
     await subscribed(own, CHANNEL);
