@@ -30,8 +30,10 @@ it(`ingest kill -9 in mid-candle, ${KILLS} times: another takes over`, {
   const takeover = new Distribution();
   for (let kill = 0; kill < KILLS; kill++) {
     await pause(between(crowd.random, 200, 1500));
-    const { node, symbols } = await ownerWithSymbols(cluster, crowd.random);
     const behind = kill % 2 === 1;
+    // Nobody can take a partition while the database is away: none may be on its way to another owner.
+    if (behind) await cluster.settled();
+    const { node, symbols } = await ownerWithSymbols(cluster, crowd.random);
     if (behind) {
       // What closes now reaches clients and the spool of the node, but not the table before the node dies.
       cluster.database.proxy.blackhole();

@@ -10,6 +10,7 @@ import { ClusterNode } from './node.js';
 import { FaultProxy } from './proxy.js';
 
 const OWNED_WITHIN_MS = 30_000;
+const SETTLED_MS = 1000;
 
 export interface ClusterOptions {
   readonly ingest: number;
@@ -85,6 +86,24 @@ export class Cluster {
     return eventually(
       () => this.owners(),
       (found) => [...found.values()].every((node) => node?.running === true),
+      OWNED_WITHIN_MS,
+    );
+  }
+
+  /** Resolves when no symbol is about to change hands: every ingest node that runs has its share, for a while. */
+  async settled(): Promise<void> {
+    let since = performance.now();
+    let before = '';
+    await eventually(
+      async () => {
+        const owners = [...(await this.owners()).values()].map((node) => node?.name ?? '');
+        const counts = this.ingest.map(({ name }) => owners.filter((owner) => owner === name).length);
+        const uneven = Math.max(...counts) - Math.min(...counts) > 1 || owners.includes('');
+        if (uneven || owners.join() !== before) since = performance.now();
+        before = owners.join();
+        return performance.now() - since;
+      },
+      (calmMs) => calmMs > SETTLED_MS,
       OWNED_WITHIN_MS,
     );
   }
