@@ -55,7 +55,7 @@ export class App {
       onLink: (link) => this.#linkChanged(link),
       onOpen: () => this.#opened(),
       onMessage: (message) => {
-        this.#health.heard();
+        this.#health.heard(message);
         this.#channels.receive(message);
       },
     });

@@ -1,8 +1,10 @@
 import type { FeedState, SymbolStatus } from '../market/event.js';
+import type { ServerMessage } from '../wire/messages.js';
 import type { Connection, Link } from './connection.js';
 import { byId, h, setData, setText } from './dom.js';
 import { formatAge, formatClock, formatDateTime } from './format.js';
 import { attachPopover } from './popover.js';
+import { StaleChannels } from './stale.js';
 
 const STATE_NAMES: Readonly<Record<FeedState, string>> = {
   starting: 'Starting',
@@ -17,6 +19,8 @@ const LINK_NAMES: Readonly<Record<Link['kind'], string>> = {
   waiting: 'Reconnecting',
   failed: 'Refused',
 };
+/** The server is there, but cut off from its source. */
+const STALE_NAME = 'Stale';
 const DAY_MS = 86_400_000;
 
 /** Connection and feeds: two chips in the header and a panel with the details. */
@@ -26,6 +30,7 @@ export class Health {
   readonly #link = byId('link');
   readonly #panel = byId('health-panel');
   readonly #statuses = new Map<string, SymbolStatus>();
+  readonly #stale = new StaleChannels();
   #messageAt = 0;
 
   constructor(connection: () => Connection) {
@@ -60,15 +65,23 @@ export class Health {
     this.#renderPanel();
   }
 
-  /** A message came: remembered for "last message". */
-  heard(): void {
+  /** A message came: remembered for "last message", and whether it says that data is stale. */
+  heard(message: ServerMessage): void {
     this.#messageAt = Date.now();
+    if (this.#stale.take(message)) this.#renderLink();
   }
 
   setLink(link: Link): void {
-    setData(this.#link, 'state', link.kind);
-    setText(byId('link-label'), LINK_NAMES[link.kind]);
+    if (link.kind !== 'live') this.#stale.clear();
+    this.#renderLink();
     this.tick();
+  }
+
+  #renderLink(): void {
+    const { kind } = this.#connection().link;
+    const isStale = kind === 'live' && this.#stale.any;
+    setData(this.#link, 'state', isStale ? 'stale' : kind);
+    setText(byId('link-label'), isStale ? STALE_NAME : LINK_NAMES[kind]);
   }
 
   /** Once a second: what ages. */
@@ -87,7 +100,7 @@ export class Health {
   #renderPanel(): void {
     if (!this.#panel.matches(':popover-open')) return;
     const { link, roundTripMs, clockOffsetMs } = this.#connection();
-    setText(byId('fact-link'), LINK_NAMES[link.kind]);
+    setText(byId('fact-link'), link.kind === 'live' && this.#stale.any ? STALE_NAME : LINK_NAMES[link.kind]);
     setText(byId('fact-latency'), roundTripMs === null ? '–' : formatLatency(roundTripMs));
     setText(byId('fact-message'), this.#messageAt === 0 ? '–' : ago(Date.now() - this.#messageAt));
     const now = Date.now() + clockOffsetMs;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -91,6 +93,29 @@ describe.each(TRANSPORTS)('limits on %s', (transport) => {
     for (const client of clients) expect(await client?.closed()).toBe(1001);
     expect(harness.gateway.stats.connections).toBe(0);
     await expect(harness.client()).rejects.toThrow();
+  });
+});
+
+describe('draining, on uws', () => {
+  // node:http closes idle connections itself when it stops listening.
+  it('refuses with 503 and says when to come back who knocks on an open connection while it drains', async () => {
+    const harness = await Harness.start(new TestMarket('BTCUSDT'));
+    const tcp = connect(harness.port, '127.0.0.1');
+    await once(tcp, 'connect');
+    // The server has taken the connection once it has answered on it.
+    tcp.write('GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n');
+    await once(tcp, 'data');
+    await harness.gateway.drain(200);
+    const answered = once(tcp, 'data');
+    tcp.write(
+      'GET /v1/stream HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n' +
+        'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+    const head = String((await answered)[0]).toLowerCase();
+    expect(head).toMatch(/^http\/1.1 503 /);
+    expect(head).toContain('retry-after: 1');
+    tcp.destroy();
+    await harness.stop();
   });
 });
 
