@@ -353,7 +353,7 @@ export class RedisPublisher implements Publisher, Service {
 
   #tick(): void {
     void this.#poll();
-    void this.#shards?.ping();
+    void this.#shards?.probe(this.#options.prefix);
     if (this.#sweep.length === 0) this.#sweep = [...this.#outboxes.values()].flatMap((one) => [...one.values()]);
     const count = Math.max(SWEEP_MIN, Math.ceil((this.#outboxes.size * INTERVALS.length) / SWEEP_TICKS));
     for (const outbox of this.#sweep.splice(0, count)) {

@@ -1,7 +1,10 @@
 import { Redis } from 'ioredis';
 import type { Clock } from '../../kit/clock.js';
 import { type RedisClient, resetConnection } from '../../kit/redis.js';
+import { slotOf } from './slots.js';
 
+const PROBE_EXPIRY_MS = 5000;
+const PROBE_KEYS_TRIED = 1000;
 const UP_MS = 3000;
 const UP_POLL_MS = 10;
 
@@ -73,10 +76,37 @@ export class Shards {
     if (!(this.#client instanceof Redis)) this.#client.refreshSlotsCache(() => {});
   }
 
-  /** A connection that does not answer in time is made anew. */
-  async ping(): Promise<void> {
-    const ready = this.masters().filter((node) => node.status === 'ready');
-    await Promise.all(ready.map((node) => node.ping().catch(() => resetConnection(node))));
+  /**
+   * Writes a key that expires soon on every node: one that is full, or may not write, still answers all other questions. A
+   * connection that does not answer in time is made anew. @returns whether all that answer take writes.
+   */
+  async probe(prefix: string): Promise<boolean> {
+    const taken = await Promise.all(this.#probeKeys(prefix).map((key) => this.#probeOne(key)));
+    return taken.every(Boolean);
+  }
+
+  async #probeOne(key: string): Promise<boolean> {
+    const node = this.of(slotOf(key));
+    try {
+      await node?.set(key, '1', 'PX', PROBE_EXPIRY_MS);
+      return true;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message.includes('timed out') && node) resetConnection(node);
+      return !/^(OOM|MISCONF|READONLY|NOREPLICAS)/.test(message);
+    }
+  }
+
+  /** One key for each node. */
+  #probeKeys(prefix: string): string[] {
+    const keys = new Map<string | null, string>();
+    const count = Math.max(1, this.owners().size);
+    for (let i = 0; keys.size < count && i < PROBE_KEYS_TRIED; i++) {
+      const key = `${prefix}probe:${i}`;
+      const owner = this.ownerOf(slotOf(key));
+      if (!keys.has(owner)) keys.set(owner, key);
+    }
+    return [...keys.values()];
   }
 
   #add(node: Redis): void {

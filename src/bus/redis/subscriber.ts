@@ -57,6 +57,8 @@ export class RedisSubscriber implements Subscriber, Service {
   #shards: Shards | null = null;
   #pubsub: PubSub | null = null;
   #up = false;
+  /** Redis takes writes: where it does not, nothing new is published. */
+  #writable = true;
   #loggedAt = Number.NEGATIVE_INFINITY;
   #stopTick: () => void = () => {};
 
@@ -88,7 +90,7 @@ export class RedisSubscriber implements Subscriber, Service {
       onChange,
     });
     this.#pubsub.want(this.#names.statusLive, false).catch(() => {});
-    this.#stopTick = clock.every(TICK_MS, () => void this.#shards?.ping());
+    this.#stopTick = clock.every(TICK_MS, () => void this.#probe());
     if (!this.#up) {
       await new Promise<void>((resolve) => {
         const stop = this.onUp(() => {
@@ -131,7 +133,7 @@ export class RedisSubscriber implements Subscriber, Service {
 
   async subscribe(symbol: string, interval: Interval): Promise<void> {
     const pubsub = this.#pubsub;
-    if (pubsub === null || !this.#up) throw new BusUnavailable('Redis is away');
+    if (pubsub === null || !this.#connected) throw new BusUnavailable('Redis is away');
     const live = this.#names.live(symbol, interval);
     const isNew = !this.#channels.has(live);
     this.#channels.set(live, { symbol, interval });
@@ -165,7 +167,7 @@ export class RedisSubscriber implements Subscriber, Service {
   }
 
   async positions(channels: readonly ChannelKey[]): Promise<readonly (Position | null)[]> {
-    if (!this.#up) throw new BusUnavailable('Redis is away');
+    if (!this.#connected) throw new BusUnavailable('Redis is away');
     const states = channels.map(({ symbol, interval }) => this.#names.of(symbol, interval).state);
     return readPositions((slot) => this.#node(slot), states);
   }
@@ -240,8 +242,21 @@ export class RedisSubscriber implements Subscriber, Service {
     this.#options.log.error({ name, count: this.stats.foreign }, words);
   }
 
+  async #probe(): Promise<void> {
+    const writable = (await this.#shards?.probe(this.#options.prefix)) ?? true;
+    if (writable === this.#writable) return;
+    this.#writable = writable;
+    if (writable) this.#options.log.info({}, 'Redis takes writes again');
+    else this.#options.log.error({}, 'Redis refuses writes: what clients get is old before it takes them again');
+    this.#changed();
+  }
+
+  get #connected(): boolean {
+    return (this.#pubsub?.up ?? false) && (this.#shards?.up ?? false);
+  }
+
   #changed(): void {
-    const up = (this.#pubsub?.up ?? false) && (this.#shards?.up ?? false);
+    const up = this.#connected && this.#writable;
     if (up === this.#up) return;
     this.#up = up;
     if (up) void this.#loadStatuses();

@@ -22,7 +22,11 @@ const KINDS: readonly (readonly [FailureKind, RegExp, string])[] = [
   ['cluster', /^(MOVED|ASK|CLUSTERDOWN|TRYAGAIN|CROSSSLOT|MASTERDOWN)/, 'the Redis cluster is changing'],
   ['script', /^NOSCRIPT/, 'Redis forgot its scripts'],
   ['timeout', /timed out/, 'Redis does not answer'],
-  ['connection', /closed|writeable|ready|max retries|ECONN|EPIPE|aborted/i, 'Redis is away'],
+  [
+    'connection',
+    /closed|writeable|ready|max retries|ECONN|EPIPE|aborted/i,
+    'candles cannot be published: Redis is away',
+  ],
   ['other', /./, 'Redis refuses what it is given'],
 ];
 
