@@ -190,8 +190,8 @@ export class RedisSentinelServers {
     const sentinel = await RedisServer.start({
       sentinel: [
         `sentinel monitor main 127.0.0.1 ${master.port} 1`,
-        'sentinel down-after-milliseconds main 500',
-        'sentinel failover-timeout main 2000',
+        'sentinel down-after-milliseconds main 1500',
+        'sentinel failover-timeout main 5000',
       ],
     });
     const watch = sentinel.client();
