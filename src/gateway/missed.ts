@@ -8,7 +8,7 @@ import type { Published } from './published.js';
 /** Depths in candles to which reads are rounded up, so that clients that left at different moments share one. */
 const DEPTHS = [256, 1024, 4096, 8192] as const;
 /** How long rows are kept for those who come later, and how many candles, of all channels. */
-const KEEP_MS = 5_000;
+const KEEP_MS = 15_000;
 const KEPT_CANDLES = 200_000;
 
 /** What all channels keep together. */

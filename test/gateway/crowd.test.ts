@@ -1,5 +1,8 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { LocalBus } from '../../src/bus/local.js';
+import { type Clock, systemClock } from '../../src/kit/clock.js';
+import { silentLog } from '../../src/kit/log.js';
 import type { TestClient } from './client.js';
 import { Harness } from './harness.js';
 import { TestMarket } from './market.js';
@@ -8,6 +11,9 @@ const CHANNEL = 'candles:BTCUSDT:1m';
 const CLIENTS = 50;
 const RESUMES = 2000;
 const MINUTE_SEQ = 2 ** 20;
+
+/** However slow the machine: what was read is still kept when the last one comes. */
+const patientClock: Clock = { ...systemClock, after: (delayMs, run) => systemClock.after(delayMs * 100, run) };
 
 describe('two thousand resumes', () => {
   let harness: Harness | null = null;
@@ -29,7 +35,8 @@ describe('two thousand resumes', () => {
 
   /** All clients at once, over and over; `back` says how many candles each of the resumes has missed. */
   async function crowd(market: TestMarket, back: (i: number) => number): Promise<number> {
-    const own = await Harness.start(market, 'uws', { messageBurst: 100_000 });
+    const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
+    const own = await Harness.over(bus, market, 'uws', { messageBurst: 100_000 }, silentLog, patientClock);
     harness = own;
     const clients = await Promise.all(Array.from({ length: CLIENTS }, () => own.client()));
     const newest = market.seq;

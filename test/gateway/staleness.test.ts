@@ -103,6 +103,20 @@ describe.each(TRANSPORTS)('a bus that goes away, on %s', (transport) => {
     new Follower(CHANNEL).read(client.messages).expectTruth(market, '1m');
   });
 
+  it('and comes back empty with nothing missed: what arrives while that is found out is sent when it is', async () => {
+    const { market, own, bus } = await start();
+    const client = await subscribed(own, CHANNEL);
+    bus.setUp(false);
+    bus.empty = true;
+    bus.setUp(true);
+    while (bus.windowCalls < 3) await immediate();
+    bus.publish(market.update());
+    bus.empty = false;
+    expect(await client.type('candle')).toMatchObject({ seq: market.seq, candle: { x: false } });
+    await client.until((m) => m.type === 'heartbeat' && !m.stale);
+    expect(client.all('resync')).toEqual([]);
+  });
+
   it('and goes away again in the middle of healing', async () => {
     const { market, own, bus } = await start();
     const client = await subscribed(own, CHANNEL);
