@@ -162,10 +162,14 @@ export class CandleChannel implements Source {
     return this.#catchingUp;
   }
 
-  /** Loads the window again and sends all subscribers what they missed, if anything. */
+  /** Loads the window again and sends all subscribers what they missed, if anything; while the bus is away, once it is back. */
   heal(): void {
     const { live } = this;
     if (live === null || this.#pending !== null) return;
+    if (!this.deps.bus.up) {
+      this.#setStale(true);
+      return;
+    }
     this.#pending = [];
     void heal(this, live);
   }

@@ -37,6 +37,11 @@ export class LossyBus implements Bus {
     this.#local.publish(events);
   }
 
+  /** What was under way when it went away. */
+  deliverLate(events: readonly MarketEvent[]): void {
+    this.#local.publish(events);
+  }
+
   publishStatus(changed: readonly SymbolStatus[]): void {
     this.#local.publishStatus(changed);
   }

@@ -117,6 +117,21 @@ describe.each(TRANSPORTS)('a bus that goes away, on %s', (transport) => {
     expect(client.all('resync')).toEqual([]);
   });
 
+  it('may still deliver what was under way, with a hole in it', async () => {
+    const { market, own, bus } = await start();
+    const client = await subscribed(own, CHANNEL);
+    bus.setUp(false);
+    bus.deliverLate(market.close());
+    market.close();
+    bus.deliverLate(market.close());
+    bus.deliverLate(market.update());
+    await client.sync();
+    expect(client.all('candle')).toHaveLength(1);
+    bus.setUp(true);
+    expect(await client.type('resync')).toMatchObject({ recovered: true, candles: [{}, {}, { x: false }] });
+    new Follower(CHANNEL).read(client.messages).expectTruth(market, '1m');
+  });
+
   it('and goes away again in the middle of healing', async () => {
     const { market, own, bus } = await start();
     const client = await subscribed(own, CHANNEL);
