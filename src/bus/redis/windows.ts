@@ -12,7 +12,7 @@ export class Windows {
   readonly #windowOf: WindowOf;
   readonly #onWindow: (outbox: Outbox, window: HotWindow) => void;
   /** It cannot be had now. */
-  readonly #onNone: (outbox: Outbox) => void;
+  readonly #onRefused: (outbox: Outbox) => void;
   readonly #first = new Set<Outbox>();
   readonly #rest = new Set<Outbox>();
   readonly #loading = new Set<Outbox>();
@@ -24,11 +24,11 @@ export class Windows {
   constructor(
     windowOf: WindowOf,
     onWindow: (outbox: Outbox, window: HotWindow) => void,
-    onNone: (outbox: Outbox) => void,
+    onRefused: (outbox: Outbox) => void,
   ) {
     this.#windowOf = windowOf;
     this.#onWindow = onWindow;
-    this.#onNone = onNone;
+    this.#onRefused = onRefused;
   }
 
   get isIdle(): boolean {
@@ -63,10 +63,15 @@ export class Windows {
   }
 
   async #load(outbox: Outbox): Promise<void> {
-    const window = await this.#windowOf(outbox.symbol, outbox.interval).catch(() => null);
-    this.#loading.delete(outbox);
-    if (window === null) this.#onNone(outbox);
-    else this.#onWindow(outbox, window);
+    try {
+      const window = await this.#windowOf(outbox.symbol, outbox.interval);
+      this.#loading.delete(outbox);
+      // What has none yet has nothing to store; its first event asks again.
+      if (window !== null) this.#onWindow(outbox, window);
+    } catch {
+      this.#loading.delete(outbox);
+      this.#onRefused(outbox);
+    }
     if (this.#again.delete(outbox) && outbox.needsWindow) this.#first.add(outbox);
     this.run();
   }
