@@ -48,6 +48,14 @@ describe('a lease', () => {
     expect(await a.acquire('p0')).toBe('a');
   });
 
+  it('cannot be taken at once after nobody could beat for as long as a lease', async () => {
+    const a = new Leases({ redis, prefix: '', node: 'a', partitions: PARTITIONS, leaseMs: 20, steadyMs: 60_000 });
+    await redis.set(clusterKey('', 'since'), '1');
+    expect((await a.beat(info('a'), NONE)).steadyMs).toBeGreaterThan(60_000);
+    while ((await redis.exists(clusterKey('', 'since'))) === 1);
+    expect([await a.acquire('p0'), (await a.beat(info('a'), NONE)).steadyMs]).toEqual([null, 0]);
+  });
+
   it('is renewed by its holder’s beat, and by no other’s', async () => {
     const [a, b] = [leasesOf('a'), leasesOf('b')];
     await a.beat(info('a'), NONE);

@@ -8,7 +8,7 @@ import { Ledger } from './ledger.js';
 
 export const PARTITIONS = ['p0', 'p1', 'p2', 'p3', 'p4', 'p5'];
 /** Shorter than in production, still far above what a busy machine stalls for. */
-export const LEASE = { leaseMs: 1000, beatMs: 100 };
+export const LEASE = { leaseMs: 1500, beatMs: 100 };
 
 export type Extra = Partial<Omit<OwnershipOptions, 'node'>>;
 

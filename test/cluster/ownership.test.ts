@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leaseKey } from '../../src/cluster/leases.js';
+import { RELEASE, type ScriptClient } from '../../src/cluster/scripts.js';
+import { closeRedis } from '../../src/kit/redis.js';
 import { RedisServer } from '../support/redis.js';
-import { LEASE, makeSteady, Nodes, PARTITIONS } from './nodes.js';
+import { connect, LEASE, makeSteady, Nodes, PARTITIONS } from './nodes.js';
 
 /** So long that only what is given back can change hands. */
 const LONG = { leaseMs: 60_000, beatMs: 50 };
@@ -97,6 +99,38 @@ describe('handing over', () => {
     expect(nodes.ledger.entries.find(({ node }) => node === 'b')).toMatchObject({ partition: given, what: 'take' });
   });
 
+  it('a beat does not renew the lease that is being given back', async () => {
+    await makeSteady(redis.url);
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const connection = await connect(redis.url);
+    const slowToTell: ScriptClient = {
+      eval: async (text, ...args) => {
+        const reply = await connection.eval(text, ...args);
+        if (text === RELEASE.text) await opened;
+        return reply;
+      },
+      evalsha: async (sha, ...args) => {
+        const reply = await connection.evalsha(sha, ...args);
+        if (sha === RELEASE.sha) await opened;
+        return reply;
+      },
+    };
+    const a = await nodes.add('a', { ...LONG, redis: slowToTell });
+    await nodes.balanced(a);
+    const b = await nodes.add('b', LONG);
+    b.clock.halt();
+    await nodes.ledger.until(() => nodes.ledger.drops('handover').length === 1);
+    await a.beats(3);
+    const [given = ''] = nodes.ledger.drops('handover');
+    expect(await connection.get(leaseKey('', given))).toBeNull();
+    b.clock.resume();
+    open();
+    await nodes.balanced(a, b);
+    await a.stop();
+    closeRedis(connection);
+  });
+
   it('a node that stops gives everything back at once and leaves the list', async () => {
     await makeSteady(redis.url);
     const a = await nodes.add('a', LONG);
@@ -107,6 +141,28 @@ describe('handing over', () => {
     expect(nodes.ledger.drops('stopping')).toHaveLength(3);
     await b.beats(1);
     expect(b.ownership.nodes().map(({ id }) => id)).toEqual(['b']);
+  });
+
+  it('what a node that stops has let go is taken while it still flushes the rest', async () => {
+    await makeSteady(redis.url);
+    let flushed = () => {};
+    const flushing = new Promise<void>((resolve) => (flushed = resolve));
+    const a = await nodes.add('a', {
+      ...LONG,
+      drop: async (partition, why) => {
+        if (partition === 'p5') await flushing;
+        nodes.ledger.drop('a', partition, why);
+      },
+    });
+    await nodes.balanced(a);
+    const stopped = a.stop();
+    await a.beats(1);
+    const c = await nodes.add('c', LONG);
+    await nodes.ledger.until(() => c.owned.length === 5);
+    expect(nodes.ledger.ownerOf('p5')).toBe('a');
+    flushed();
+    await stopped;
+    await nodes.balanced(c);
   });
 
   it('a node that stops while it takes is told so, and drops nothing that it did not take', async () => {
