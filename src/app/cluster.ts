@@ -97,9 +97,11 @@ interface Writing {
 
 async function openWriting(around: Around, read: Readable, url: string, membership: ClusterOptions): Promise<Writing> {
   const { config, clock, log, lifecycle } = around;
+  // Until then nothing is owned: what the last run left in the spool is refused where another node has taken over.
+  let owning: Pick<Writing, 'ingest' | 'ownership'> | null = null;
   const lost = (epoch: number): void => {
-    const partition = ingest.ofEpoch(epoch);
-    if (partition !== null) ownership.lost(partition);
+    const partition = owning?.ingest.ofEpoch(epoch) ?? null;
+    if (partition !== null) owning?.ownership.lost(partition);
   };
   const store: Store = await openStore(around, read, lost);
   const publisher: RedisPublisher = await lifecycle.start(
@@ -121,6 +123,7 @@ async function openWriting(around: Around, read: Readable, url: string, membersh
     take: (partition, signal) => ingest.take(partition, signal),
     drop: (partition, why) => ingest.drop(partition, why),
   });
+  owning = { ingest, ownership };
   return { store, publisher, ingest, ownership };
 }
 

@@ -60,6 +60,17 @@ export function gatewayMetrics(stats: GatewayStats): Metric[] {
     { name: 'subscriptions', help: 'Channels of all connections.', read: () => stats.subscriptions },
     { name: 'channel_heals_total', help: 'Channels reloaded after a hole.', read: () => stats.heals },
     {
+      name: 'channels_stale',
+      help: 'Channels whose clients are told that data is stale.',
+      read: () => stats.staleChannels,
+    },
+    { name: 'events_outdated_total', help: 'Events of an older writer, dropped.', read: () => stats.outdatedEvents },
+    {
+      name: 'frames_passed_total',
+      help: 'Frames passed on as they came over the bus.',
+      read: () => stats.passedFrames,
+    },
+    {
       name: 'history_reads_total',
       help: 'Reads of the database for snapshots and resumes.',
       read: () => stats.historyReads,
