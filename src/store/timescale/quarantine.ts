@@ -1,17 +1,18 @@
-import { open } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SpoolRecord } from '../spool/record.js';
 
 const FILE = 'quarantine.ndjson';
 const LINES_PER_WRITE = 500;
 
-/** Appends records that will never be in the database to `quarantine.ndjson`, durably, one JSON object a line. @returns its path */
+/** Appends records that will never be in the database to `quarantine.ndjson`, durably, one JSON object a line; makes the directory. @returns its path */
 export async function quarantine(
   directory: string,
   records: readonly SpoolRecord[],
   reason: (record: SpoolRecord) => string,
 ): Promise<string> {
   const path = join(directory, FILE);
+  await mkdir(directory, { recursive: true });
   const handle = await open(path, 'a');
   try {
     for (let i = 0; i < records.length; i += LINES_PER_WRITE) {
