@@ -5,11 +5,11 @@ import { afterEach, expect, it } from 'vitest';
 import { DAY_MS } from '../../src/market/interval.js';
 import { testDataDir } from '../support/database.js';
 import { Server } from '../support/server.js';
-import { within } from './kit/crowd.js';
 import { OracleClient } from './kit/oracle-client.js';
 import { generator } from './kit/random.js';
 import { seed } from './kit/scenario.js';
 import { Truth } from './kit/truth.js';
+import { within } from './kit/within.js';
 
 const LIMIT_MS = 30_000;
 const directories: string[] = [];

@@ -4,12 +4,12 @@ import { afterEach, expect, it } from 'vitest';
 import { testDataDir } from '../support/database.js';
 import { TRADES_FILE } from '../support/oracle.js';
 import { Server } from '../support/server.js';
-import { within } from './kit/crowd.js';
 import { OracleClient } from './kit/oracle-client.js';
 import { FaultProxy } from './kit/proxy.js';
 import { between, generator } from './kit/random.js';
 import { seed, times } from './kit/scenario.js';
 import { Truth } from './kit/truth.js';
+import { within } from './kit/within.js';
 
 const CUTS = times(12, 300);
 const LIMIT_MS = 20_000;

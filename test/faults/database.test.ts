@@ -2,11 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../app/support.js';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { LatencyProbe } from './kit/latency-probe.js';
 import { Distribution, report } from './kit/measure.js';
 import { between } from './kit/random.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
+import { within } from './kit/within.js';
 
 const LIMIT_MS = 60_000;
 const DOWN_MS = full ? 300_000 : 3_000;

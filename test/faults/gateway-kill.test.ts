@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
 import { between, pick } from './kit/random.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
+import { within } from './kit/within.js';
 
 const KILLS = times(3, 100);
 const WHOLE_MAX_MS = 15_000;

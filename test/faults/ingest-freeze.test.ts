@@ -2,11 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { PublishWatch } from './kit/audit.js';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
 import { ownerWithSymbols, untilNewEpoch } from './kit/ownership.js';
 import { between } from './kit/random.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
+import { within } from './kit/within.js';
 
 const FREEZES = times(2, 50);
 const TAKEOVER_MAX_MS = 20_000;

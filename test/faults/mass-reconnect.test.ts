@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
+import { within } from './kit/within.js';
 
 const CLIENTS = times(300, 2000);
 const ROUNDS = full ? 3 : 1;

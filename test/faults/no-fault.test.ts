@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { explainFailure, full, seed } from './kit/scenario.js';
+import { within } from './kit/within.js';
 
 const CALM_MS = full ? 120_000 : 4_000;
 let cluster: Cluster | undefined;

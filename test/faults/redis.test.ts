@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
 import { between } from './kit/random.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { untilHealed, untilStale } from './kit/staleness.js';
+import { within } from './kit/within.js';
 
 const LIMIT_MS = 30_000;
 const KILLS = times(1, 10);

@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
+import { within } from './kit/within.js';
 
 const ROUNDS = times(1, 5);
 const CLIENTS = full ? 200 : 30;

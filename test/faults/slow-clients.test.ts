@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
-import { Crowd, within } from './kit/crowd.js';
+import { Crowd } from './kit/crowd.js';
 import { LatencyProbe } from './kit/latency-probe.js';
 import { Distribution, report } from './kit/measure.js';
 import { explainFailure, full, seed } from './kit/scenario.js';
+import { within } from './kit/within.js';
 
 const CLIENTS = full ? 500 : 60;
 const QUIET_MS = full ? 20_000 : 2_000;

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { eventually } from '../../app/support.js';
 import { supersededWrites } from './audit.js';
@@ -89,19 +88,5 @@ export class Crowd {
     const channels = this.clients.flatMap((client) => [...client.channels.values()]);
     const ends = channels.filter((channel) => channel.symbol === symbol && channel.interval === '1m');
     return Math.max(0, ...ends.map(({ closedUntil }) => closedUntil ?? 0));
-  }
-}
-
-/** Rejects when `work` takes longer: a test that hangs would not say why. */
-export async function within<T>(limitMs: number, what: string, work: Promise<T>): Promise<T> {
-  const done = new AbortController();
-  const late = pause(limitMs, undefined, { signal: done.signal }).then(() => {
-    throw new Error(`${what}: not within ${limitMs} ms`);
-  });
-  late.catch(() => {});
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    done.abort();
   }
 }

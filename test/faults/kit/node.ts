@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { metric } from '../../app/support.js';
 import { type Environment, restartablePort, Server } from '../../support/server.js';
+import { within } from './within.js';
+
+const READY_WITHIN_MS = 30_000;
 
 /** One node of a cluster: a process that is started again with the same port and directory. */
 export class ClusterNode {
@@ -33,12 +36,15 @@ export class ClusterNode {
   async start(): Promise<void> {
     this.#output += this.#server?.output ?? '';
     this.#expected = false;
-    const server = await Server.start({ ...this.#env, PORT: String(this.port), DATA_DIR: this.#directory });
+    const env = { ...this.#env, HOST: '127.0.0.1', PORT: String(this.port), DATA_DIR: this.#directory };
+    const server = new Server(['start'], env);
+    server.port = this.port;
     this.#server = server;
     void server.exited().then((code) => {
       if (server !== this.#server || this.#expected) return;
       this.faults.push(`${this.name} died by itself: ${code ?? server.child.signalCode}`);
     });
+    await within(READY_WITHIN_MS, `${this.name} ready`, server.printed(/ready: http:/));
   }
 
   get server(): Server {
