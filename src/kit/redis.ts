@@ -35,6 +35,7 @@ export function createRedis(url: string, options: RedisClientOptions): RedisClie
   const common = commonOptions(target, options);
   const client = target.kind === 'cluster' ? createCluster(target, common) : new Redis({ ...common, ...place(target) });
   logOutages(client, url, options);
+  if (client instanceof Redis) neverEnd(client);
   return client;
 }
 
@@ -43,12 +44,33 @@ export function createNodeRedis(url: string, host: string, port: number, options
   const node = new Redis({ ...commonOptions(requireTarget(url), options), host, port });
   // Whoever made it watches it by its state: its end says more than the error before it.
   node.on('error', () => {});
+  neverEnd(node);
   return node;
 }
 
 /** Ends the connection without waiting for the other side, which may be frozen; the client connects anew by itself. */
 export function resetConnection(client: Redis): void {
   client.stream?.destroy();
+}
+
+/** ioredis gives up when it is told to reconnect while it asks the sentinels: only we end a connection. */
+function neverEnd(client: Redis): void {
+  const closing = { disconnect: client.disconnect.bind(client), quit: client.quit.bind(client) };
+  let closed = false;
+  client.disconnect = (reconnect = false) => {
+    closed ||= !reconnect;
+    closing.disconnect(reconnect);
+  };
+  client.quit = (callback) => {
+    closed = true;
+    return closing.quit(callback);
+  };
+  client.on('end', () => {
+    if (closed) return;
+    setTimeout(() => {
+      if (!closed && client.status === 'end') client.connect().catch(() => {});
+    }, pauseMs(1));
+  });
 }
 
 /** Ends it for good. */
@@ -99,7 +121,6 @@ function place(target: RedisTarget): Options {
     name: target.master,
     sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
     sentinelRetryStrategy: pauseMs,
-    failoverDetector: true,
     // A demoted master answers READONLY: the sentinels know the new one.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   };
