@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
+import { eventually } from '../app/support.js';
 import { PublishWatch } from './kit/audit.js';
 import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
@@ -10,6 +11,8 @@ import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { within } from './kit/within.js';
 
 const FREEZES = times(2, 50);
+/** Each in a partition of its own. */
+const SYMBOLS = ['AAA', 'BBB', 'CCC', 'DDD'];
 const TAKEOVER_MAX_MS = 20_000;
 let cluster: Cluster | undefined;
 let crowd: Crowd | undefined;
@@ -25,7 +28,7 @@ it(`ingest SIGSTOP past its lease, then SIGCONT, ${FREEZES} times: nothing of th
   timeout: 60_000 + FREEZES * 30_000,
 }, async () => {
   explainFailure('ingest-freeze', () => cluster);
-  cluster = await Cluster.start({ ingest: 2, gateways: 1, symbols: ['AAA', 'BBB', 'CCC', 'DDD'], speed: 60 });
+  cluster = await Cluster.start({ ingest: 2, gateways: 1, symbols: SYMBOLS, speed: 60 });
   watch = await PublishWatch.start(cluster.redis);
   crowd = await Crowd.join(cluster, seed, { clients: 2, channels: cluster.channels('1m', '1m:closed', '5m:closed') });
   const { random } = crowd;
@@ -44,6 +47,13 @@ it(`ingest SIGSTOP past its lease, then SIGCONT, ${FREEZES} times: nothing of th
     }
     // Both are awake now, and one of them is wrong about who it is.
     await pause(between(random, 500, 1500));
+    const { ingest } = cluster;
+    // Each partition has one owner again, by what the nodes themselves believe.
+    await eventually(
+      () => Promise.all(ingest.map((one) => one.metric('partitions_owned'))),
+      (counts) => counts.reduce((sum, count) => sum + count, 0) === SYMBOLS.length,
+      TAKEOVER_MAX_MS,
+    );
   }
   await report('ingest SIGSTOP', { 'ms until taken over': takeover, freezes: FREEZES });
   await crowd.expectTruth();

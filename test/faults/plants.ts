@@ -127,9 +127,9 @@ export const PLANTS: readonly Plant[] = [
     name: 'a hole that was healed is not told',
     edits: [
       {
-        file: 'gateway/candle-channel.ts',
-        find: '      if (topic.subscribers === 0) continue;\n      const carried',
-        replace: '      if (topic.subscribers >= 0) continue;\n      const carried',
+        file: 'gateway/heal.ts',
+        find: '      channel.topics.resync(next, result);\n',
+        replace: '',
       },
     ],
     scenario: 'test/faults/lost-messages.test.ts',
@@ -168,6 +168,76 @@ export const PLANTS: readonly Plant[] = [
         file: 'cluster/scripts.ts',
         find: "    if holder == id then redis.call('SET', KEYS[i], id, 'PX', ttl) end",
         replace: "    redis.call('SET', KEYS[i], holder or id, 'PX', ttl)",
+      },
+    ],
+    scenario: 'test/faults/ingest-kill.test.ts',
+  },
+  {
+    name: 'quiet channels are not compared',
+    edits: [
+      {
+        file: 'gateway/watch.ts',
+        find: '(channel.stale || (channel.refs > 0 && !channel.heard))',
+        replace: 'channel.stale',
+      },
+    ],
+    scenario: 'test/faults/lost-messages.test.ts',
+  },
+  {
+    name: 'nobody is told that Redis is away',
+    edits: [{ file: 'gateway/watch.ts', find: '      for (const channel of all) channel.beStale();\n', replace: '' }],
+    scenario: 'test/faults/redis.test.ts',
+    only: 'kill -9',
+  },
+  {
+    name: 'Redis lets an older epoch publish',
+    edits: [
+      {
+        file: 'bus/redis/scripts.ts',
+        find: `'count', 'last', 'gaps')
+if state[1] and tonumber(state[1]) > tonumber(ARGV[1]) then return \${FENCED} end`,
+        replace: "'count', 'last', 'gaps')",
+      },
+      {
+        file: 'bus/redis/scripts.ts',
+        find: `if state[1] and tonumber(state[1]) > tonumber(ARGV[1]) then return \${FENCED} end
+if state[1] == ARGV[1] then`,
+        replace: 'if state[1] == ARGV[1] then',
+      },
+    ],
+    scenario: 'test/faults/ingest-freeze.test.ts',
+  },
+  {
+    name: 'published before it is stored in Redis',
+    edits: [
+      {
+        file: 'bus/redis/scripts.ts',
+        find: 'if ARGV[3] ~= ARGV[4] then\n  local window',
+        replace: 'redis.call(ARGV[7], ARGV[8], ARGV[9])\nif ARGV[3] ~= ARGV[4] then\n  local window',
+      },
+      { file: 'bus/redis/scripts.ts', find: 'redis.call(ARGV[7], ARGV[8], ARGV[9])\nreturn', replace: 'return' },
+    ],
+    scenario: 'test/faults/redis.test.ts',
+    only: 'maxmemory',
+  },
+  {
+    name: 'a lost partition is kept',
+    edits: [
+      {
+        file: 'cluster/ownership.ts',
+        find: '    if (!tenure.holdsLease) return;\n    this.#stats.losses++;',
+        replace: '    if (tenure.holdsLease) return;\n    this.#stats.losses++;',
+      },
+    ],
+    scenario: 'test/faults/ingest-freeze.test.ts',
+  },
+  {
+    name: 'what Redis holds is forgotten at a takeover',
+    edits: [
+      {
+        file: 'app/partition.ts',
+        find: 'await adopt(await bus.take(epoch, symbols), ',
+        replace: 'await bus.take(epoch, symbols);\n    await adopt([], ',
       },
     ],
     scenario: 'test/faults/ingest-kill.test.ts',

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PublishWatch } from './kit/audit.js';
 import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
@@ -87,9 +88,15 @@ describe('Redis', () => {
   }, async () => {
     explainFailure('redis-full', () => cluster);
     const healed = new Distribution();
+    const watch = await PublishWatch.start(cluster.redis);
     await cluster.redis.cli('CONFIG', 'SET', 'maxmemory', '1');
+    await watch.sync();
+    const published = watch.messages;
     await pause(FULL_MS);
+    await watch.sync();
+    expect(watch.messages).toBe(published);
     await cluster.redis.cli('CONFIG', 'SET', 'maxmemory', '0');
+    watch.stop();
     await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
     await report('Redis full', { 'ms until healed': healed });
     await expectUnharmed();
