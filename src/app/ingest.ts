@@ -31,25 +31,30 @@ export class Ingest {
     return [...this.#plans.keys()];
   }
 
-  /** Brings a partition to where live data begins. */
+  /** Brings a partition to where live data begins; the caller starts it. */
   async open(name: string): Promise<Partition> {
-    const plan = this.#plans.get(name);
-    if (plan === undefined) throw new Error(`no partition ${name}`);
-    const partition = await Partition.open(this.#deps, plan);
+    const partition = await this.#open(name);
     this.#owned.set(name, partition);
     return partition;
   }
 
-  /** Opens and goes live, unless `signal` says meanwhile that the partition is not ours any more. */
+  /** Opens and goes live. Rejects as soon as `signal` says that the partition is not ours any more. */
   async take(name: string, signal: AbortSignal): Promise<void> {
-    const partition = await this.open(name);
+    const opening = this.#open(name);
+    const partition = await unlessAborted(opening, signal, (late) => late.close('lost'));
+    this.#owned.set(name, partition);
     try {
-      signal.throwIfAborted();
       await partition.start();
     } catch (error) {
       await this.drop(name, 'lost');
       throw error;
     }
+  }
+
+  #open(name: string): Promise<Partition> {
+    const plan = this.#plans.get(name);
+    if (plan === undefined) throw new Error(`no partition ${name}`);
+    return Partition.open(this.#deps, plan);
   }
 
   async drop(name: string, why: WhyClosed): Promise<void> {
@@ -144,6 +149,19 @@ function plan(name: string, share: FeedShare, symbols: () => Promise<readonly st
 async function pushedSymbols(database: Database): Promise<string[]> {
   const stored = await storedSymbols(database);
   return stored.filter(({ source }) => source === PUSH_SOURCE).map(({ symbol }) => symbol);
+}
+
+/** What comes after all is let go of. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, letGo: (late: T) => Promise<void>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(signal.reason);
+      work.then(letGo).catch(() => {});
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 function noTrades(): Record<TradeOutcome, number> {

@@ -15,7 +15,7 @@ import type { Store } from './store.js';
 import type { SymbolWriter } from './symbol-writer.js';
 import { adopt } from './takeover.js';
 
-/** A thousand symbols take seconds on a busy machine; more than this is a database that does not answer. */
+/** Hundreds of symbols take seconds on a busy machine; more than this is a database that does not answer. */
 const LOAD_DEADLINE_MS = 120_000;
 /** What is on its way into the database when a partition is handed over gets this long; the rest follows from the spool. */
 const HANDOVER_MS = 1500;
