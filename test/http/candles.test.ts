@@ -45,7 +45,7 @@ const source: CandleSource = {
 const route = candlesRoute(source, silentLog);
 
 async function get(query: string) {
-  const response = await route.handle(request('GET', `/v1/candles?${query}`));
+  const response = await route.handle(request('GET', `/v1/candles?${query}`), {});
   return { status: response.status, headers: response.headers, body: bodyOf(response) };
 }
 
@@ -151,7 +151,7 @@ test('an unknown symbol is a 404', async () => {
 
 test('history that cannot be read is a 503 with a time to come back', async () => {
   const broken = candlesRoute({ query: () => Promise.reject(new Error('connection refused')) }, silentLog);
-  const response = await broken.handle(request('GET', `/v1/candles?${BASE}`));
+  const response = await broken.handle(request('GET', `/v1/candles?${BASE}`), {});
   expect([response.status, response.headers['retry-after']]).toEqual([503, '2']);
   expect(String(response.body)).not.toContain('connection refused');
 });

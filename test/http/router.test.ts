@@ -18,6 +18,10 @@ const router = createRouter([
   tradesRoute(null),
   ...healthRoutes({ notReady: () => reasons }),
   { method: 'GET', path: '/', handle: () => json(200, 'page') },
+  { method: 'GET', path: '/v1/things/{id}', handle: (_, { id }) => json(200, id) },
+  { method: 'DELETE', path: '/v1/things/{id}', handle: (_, { id }) => json(200, `gone ${id}`) },
+  { method: 'POST', path: '/v1/things/{id}/parts/{part}', handle: (_, parameters) => json(200, parameters) },
+  { method: 'GET', path: '/v1/things/all', handle: () => json(200, 'every') },
 ]);
 
 test('symbols, by name, marked as synthetic where they are', async () => {
@@ -78,4 +82,22 @@ test('alive and ready are two things', async () => {
 test('two routes for one path are a mistake of ours', () => {
   const route = { method: 'GET', path: '/', handle: () => json(200, 1) } as const;
   expect(() => createRouter([route, route])).toThrow('two routes for GET /');
+});
+
+test('parts of a path are handed on, decoded; a path without them wins', async () => {
+  const answer = async (method: string, path: string) => {
+    const response = await router({ ...request(method, 'http://localhost/'), path });
+    return response.status === 200 ? bodyOf(response) : response.status;
+  };
+  expect(await answer('GET', '/v1/things/a%2Fb')).toBe('a/b');
+  expect(await answer('DELETE', '/v1/things/7')).toBe('gone 7');
+  expect(await answer('POST', '/v1/things/7/parts/x')).toEqual({ id: '7', part: 'x' });
+  expect(await answer('GET', '/v1/things/all')).toBe('every');
+  for (const path of ['/v1/things/', '/v1/things/7/', '/v1/things/%ff', '/v1/things/7/parts', '/v1/things'])
+    expect([path, await answer('GET', path)]).toEqual([path, 404]);
+  expect(await answer('PUT', '/v1/things/7')).toBe(405);
+  expect((await router(request('OPTIONS', '/v1/things/7'))).headers.allow).toBe('GET, DELETE, HEAD, OPTIONS');
+  const name = await answer('GET', '/v1/things/{id}');
+  expect(name).toBe('{id}');
+  expect((await router(request('DELETE', '/v1/things/7'))).headers['access-control-allow-origin']).toBeUndefined();
 });

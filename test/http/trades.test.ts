@@ -31,7 +31,7 @@ function trade() {
 }
 
 async function post(body: string | Uint8Array, type = JSON_TYPE, query = '') {
-  const response = await route.handle(request('POST', `/v1/trades${query}`, { 'content-type': type }, body));
+  const response = await route.handle(request('POST', `/v1/trades${query}`, { 'content-type': type }, body), {});
   return { status: response.status, headers: response.headers, body: bodyOf(response) };
 }
 
@@ -83,14 +83,17 @@ test('a bad collector name is refused', async () => {
 });
 
 test('without the push feed the answer says how to get it', async () => {
-  const response = await tradesRoute(null).handle(request('POST', '/v1/trades', { 'content-type': JSON_TYPE }, '[]'));
+  const response = await tradesRoute(null).handle(
+    request('POST', '/v1/trades', { 'content-type': JSON_TYPE }, '[]'),
+    {},
+  );
   expect(response.status).toBe(404);
   expect(bodyOf(response).detail).toContain('add "push" to FEEDS');
 });
 
 test('when nothing can be taken now it says so and when to come back', async () => {
   const closed = tradesRoute(new PushFeed(context, new Map()));
-  const response = await closed.handle(request('POST', '/v1/trades', { 'content-type': JSON_TYPE }, '[]'));
+  const response = await closed.handle(request('POST', '/v1/trades', { 'content-type': JSON_TYPE }, '[]'), {});
   expect([response.status, response.headers['retry-after']]).toEqual([503, '2']);
 });
 
