@@ -83,8 +83,8 @@ export const PLANTS: readonly Plant[] = [
     edits: [
       {
         file: 'store/timescale/writer.ts',
-        find: '      await this.#sink.write(prepared);',
-        replace: '      await this.#sink.write(prepared).catch(() => {});',
+        find: '      await this.#sink.write(prepared);\n      return await this.#belowWatermark(prepared);',
+        replace: '      await this.#sink.write(prepared).catch(() => {});\n      return [];',
       },
     ],
     scenario: 'test/faults/database.test.ts',
@@ -110,7 +110,7 @@ export const PLANTS: readonly Plant[] = [
         replace: 'if (records.length >= 0) return;',
       },
     ],
-    scenario: 'test/faults/ingest-kill.test.ts',
+    scenario: 'test/faults/push-takeover.test.ts',
   },
   {
     name: 'a resume leaves out the newest candle',
@@ -240,6 +240,6 @@ if state[1] == ARGV[1] then`,
         replace: 'await bus.take(epoch, symbols);\n    await adopt([], ',
       },
     ],
-    scenario: 'test/faults/ingest-kill.test.ts',
+    scenario: 'test/faults/push-takeover.test.ts',
   },
 ];

@@ -12,9 +12,6 @@ import { buildEdited } from './build.js';
 
 const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const LOGS = join(ROOT, 'node_modules', '.cache', 'candlecast', 'plant-logs');
-/** A failure of these is the machine's, not the plant's. */
-const WHY = /AssertionError|Error: (.*(not within|still not right|candles).*)|Error: .*/;
-
 interface Run {
   readonly code: number | null;
   readonly output: string;
@@ -38,10 +35,12 @@ async function scenario({ name, scenario: file, only }: Plant, dist: string): Pr
   return { code, output, seconds: Math.round((performance.now() - started) / 1000) };
 }
 
+/** What vitest says below the first failed test, and the first difference it shows. */
 function firstFailure(output: string): string {
-  const line = output.split('\n').find((text) => WHY.test(text)) ?? '';
-  const detail = /^\s*\+\s+"(.{0,140})/m.exec(output)?.[1] ?? '';
-  return `${line.trim().slice(0, 120)} ${detail}`.trim();
+  const failed = output.slice(Math.max(0, output.indexOf('Failed Tests')));
+  const line = /^(\w*Error: .*)$/m.exec(failed)?.[1] ?? '';
+  const detail = /^\s*\+\s+"(.{0,140})/m.exec(failed)?.[1] ?? '';
+  return `${line.slice(0, 160)} ${detail}`.trim();
 }
 
 /** The server as it is, in every scenario that a plant is looked for in. */
