@@ -1,0 +1,174 @@
+import type { Clock } from '../kit/clock.js';
+import type { Guard } from './guard.js';
+import { insertStatement, type OutcomeRow, type Request, type RequestKey, reasonOf } from './insert-sql.js';
+import type { Inserted, NewSignal, Refusal, StoredSignal } from './signal.js';
+import { type Sql, sqlState } from './sql.js';
+
+/** The key was used before, for something else. */
+export class KeyReused extends Error {
+  override readonly name = 'KeyReused';
+}
+
+/** More waits to be written than is good; try again later. */
+export class TooBusy extends Error {
+  override readonly name = 'TooBusy';
+}
+
+/** Signals that one call, and one statement, may write. */
+export const MAX_BATCH = 1000;
+const STATEMENTS_AT_A_TIME = 2;
+const MAX_WAITING = 50_000;
+const ATTEMPTS = 4;
+const UNIQUE_VIOLATION = '23505';
+/** Serialization failure, deadlock: the statement did nothing and may succeed now. */
+const TRY_AGAIN: ReadonlySet<string> = new Set(['40001', '40P01']);
+
+interface Waiting extends Request {
+  readonly done: (inserted: Inserted) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Writes batches. Those that come while statements are under way are written together in the next one, so that many
+ * small requests cost little more than a large one; each succeeds or fails by itself all the same.
+ */
+export class Inserter {
+  readonly #sql: Sql;
+  readonly #clock: Clock;
+  #waiting: Waiting[] = [];
+  /** Signals that wait. */
+  #size = 0;
+  #running = 0;
+
+  constructor(sql: Sql, clock: Clock) {
+    this.#sql = sql;
+    this.#clock = clock;
+  }
+
+  /** @throws KeyReused, TooBusy, or what the database answers */
+  async insert(batch: readonly NewSignal[], key: RequestKey | null): Promise<Inserted> {
+    checkSize(batch);
+    if (batch.length === 0) return { stored: [], refused: [], replayed: false };
+    const earlier = key === null ? null : await this.#earlier(batch, key);
+    if (earlier !== null) return earlier;
+    if (this.#size + batch.length > MAX_WAITING) throw new TooBusy('too many signals wait to be written');
+    return await new Promise((done, failed) => {
+      this.#size += batch.length;
+      this.#waiting.push({ batch, key, done, failed });
+      this.#flush();
+    });
+  }
+
+  /** A statement of its own. */
+  async insertGuarded(batch: readonly NewSignal[], guard: Guard): Promise<Inserted> {
+    checkSize(batch);
+    const [inserted] = await this.#write([{ batch, key: null }], guard);
+    return inserted ?? { stored: [], refused: [], replayed: false };
+  }
+
+  #flush(): void {
+    while (this.#running < STATEMENTS_AT_A_TIME && this.#waiting.length > 0) {
+      this.#running++;
+      void this.#writeTogether(this.#take()).finally(() => {
+        this.#running--;
+        this.#flush();
+      });
+    }
+  }
+
+  #take(): readonly Waiting[] {
+    let size = 0;
+    const over = this.#waiting.findIndex(({ batch }) => {
+      size += batch.length;
+      return size > MAX_BATCH;
+    });
+    const taken = over < 0 ? this.#waiting : this.#waiting.slice(0, Math.max(1, over));
+    this.#waiting = this.#waiting.slice(taken.length);
+    for (const { batch } of taken) this.#size -= batch.length;
+    return taken;
+  }
+
+  async #writeTogether(requests: readonly Waiting[]): Promise<void> {
+    try {
+      const inserted = await this.#write(requests, null);
+      for (const [i, { done }] of requests.entries()) done(inserted[i] ?? { stored: [], refused: [], replayed: false });
+    } catch (error) {
+      if (requests.length > 1 && isOfOneRequest(error)) await this.#writeEach(requests);
+      else for (const request of requests) await this.#fail(request, error);
+    }
+  }
+
+  /** One of them spoiled it for all. */
+  async #writeEach(requests: readonly Waiting[]): Promise<void> {
+    for (const request of requests) await this.#writeTogether([request]);
+  }
+
+  async #fail({ batch, key, done, failed }: Waiting, error: unknown): Promise<void> {
+    try {
+      // Somebody else was quicker with the same key.
+      const earlier = key === null || sqlState(error) !== UNIQUE_VIOLATION ? null : await this.#earlier(batch, key);
+      if (earlier === null) failed(error);
+      else done(earlier);
+    } catch (failure) {
+      failed(failure);
+    }
+  }
+
+  async #write(requests: readonly Request[], guard: Guard | null): Promise<Inserted[]> {
+    for (let attempt = 1; ; attempt++) {
+      const createdAt = this.#clock.now();
+      const { text, values } = insertStatement(requests, createdAt, guard);
+      try {
+        const { rows } = await this.#sql.query<OutcomeRow>(text, values);
+        let from = 0;
+        return requests.map(({ batch }) => {
+          const outcome = rows.slice(from, from + batch.length);
+          from += batch.length;
+          return toInserted(batch, outcome, createdAt, false);
+        });
+      } catch (error) {
+        if (attempt === ATTEMPTS || !TRY_AGAIN.has(sqlState(error))) throw error;
+      }
+    }
+  }
+
+  async #earlier(batch: readonly NewSignal[], { publisherId, key, bodyHash }: RequestKey): Promise<Inserted | null> {
+    const { rows } = await this.#sql.query<{ body_hash: Buffer; answer: OutcomeRow[] | null; created_at: Date }>(
+      'SELECT body_hash, answer, created_at FROM signal_keys WHERE publisher_id = $1 AND key = $2',
+      [publisherId, key],
+    );
+    const [row] = rows;
+    if (row === undefined) return null;
+    if (!bodyHash.equals(row.body_hash) || row.answer?.length !== batch.length)
+      throw new KeyReused('the key was used before for another request');
+    return toInserted(batch, row.answer, row.created_at.getTime(), true);
+  }
+}
+
+function checkSize(batch: readonly NewSignal[]): void {
+  if (batch.length > MAX_BATCH) throw new RangeError(`a batch holds at most ${MAX_BATCH} signals, not ${batch.length}`);
+}
+
+/** What was given cannot be written; data exceptions and violated constraints. */
+function isOfOneRequest(error: unknown): boolean {
+  const state = sqlState(error);
+  return state.startsWith('22') || state.startsWith('23');
+}
+
+function toInserted(
+  batch: readonly NewSignal[],
+  outcome: readonly OutcomeRow[],
+  createdAt: number,
+  replayed: boolean,
+): Inserted {
+  const stored: StoredSignal[] = [];
+  const refused: Refusal[] = [];
+  for (const [i, { dailyLimit: _, ...signal }] of batch.entries()) {
+    const row = outcome[i];
+    if (row === undefined) throw new Error('PostgreSQL answered fewer rows than it was given');
+    const { id, seq } = row;
+    if (seq === null) refused.push({ id, userId: signal.userId, reason: reasonOf(row) });
+    else stored.push({ ...signal, id, seq, createdAt, readAt: null });
+  }
+  return { stored, refused, replayed };
+}
