@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { type HttpRequest, type HttpResponse, json } from '../wire/http.js';
+import type { Entitlements, Identity, UserRole } from '../wire/identity.js';
+import { answering } from './account-error.js';
+import type { AccountRoutesOptions } from './auth.js';
+import { refuse, whoSends } from './bearer.js';
+import { bad, readBody } from './json-body.js';
+import { forbiddenOrigin, isAllowedOrigin } from './origin.js';
+import { QueryError, readInteger, readParameters } from './query.js';
+import type { Route } from './router.js';
+
+interface User {
+  readonly id: string;
+  readonly email: string;
+  readonly role: UserRole;
+  /** Epoch ms. */
+  readonly createdAt: number;
+}
+
+interface Subscription {
+  readonly id: string;
+  readonly plan: string;
+  /** `YYYY-MM-DD` in UTC; the end is the last day, null = none. */
+  readonly startDate: string;
+  readonly endDate: string | null;
+  readonly status: string;
+}
+
+/** `actor` is the administrator who does it. */
+export interface UserAdministration {
+  list(after: string | null, limit: number, search: string | null): Promise<readonly User[]>;
+  get(id: string): Promise<User & { entitlements: Entitlements; subscriptions: readonly Subscription[] }>;
+  setRole(actor: Identity, id: string, role: UserRole): Promise<void>;
+  setSubscription(
+    actor: Identity,
+    id: string,
+    subscription: { plan: string; startDate?: string | undefined; endDate?: string | null | undefined },
+  ): Promise<Subscription>;
+  cancelSubscription(actor: Identity, id: string): Promise<void>;
+  delete(actor: Identity, id: string): Promise<void>;
+}
+
+type Options = Omit<AccountRoutesOptions, 'addressOf'>;
+type Work = (identity: Identity, request: HttpRequest, id: string) => Promise<HttpResponse>;
+
+const PATH = '/v1/auth/users';
+const ONE = `${PATH}/{id}`;
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 500;
+const uuid = z.uuid();
+const ROLE = z.strictObject({ role: z.enum(['user', 'publisher', 'admin'], 'must be user, publisher or admin') });
+const day = z.iso.date('must be a day, such as 2026-01-31');
+const SUBSCRIPTION = z.strictObject({
+  plan: z.string('must be a text').min(1, 'is missing').max(100, 'is too long'),
+  startDate: day.optional(),
+  endDate: day.nullable().optional(),
+});
+
+/**
+ * For administrators: GET /v1/auth/users[?after&limit&email], GET and DELETE /v1/auth/users/{id}, PUT …/role {role},
+ * PUT …/subscription {plan, startDate?, endDate?} and DELETE …/subscription. No API key may.
+ */
+export function userRoutes(source: UserAdministration, options: Options): Route[] {
+  const route = (method: Route['method'], path: string, work: Work): Route => ({
+    method,
+    path,
+    handle: forAdmin(options, work),
+  });
+  return [
+    route('GET', PATH, (_, request) => list(source, request)),
+    route('GET', ONE, async (_, __, id) => json(200, await source.get(id))),
+    route('DELETE', ONE, async (actor, _, id) => done(source.delete(actor, id))),
+    route('PUT', `${ONE}/role`, (actor, request, id) => setRole(source, actor, request, id)),
+    route('PUT', `${ONE}/subscription`, (actor, request, id) => subscribe(source, actor, request, id)),
+    route('DELETE', `${ONE}/subscription`, async (actor, _, id) => done(source.cancelSubscription(actor, id))),
+  ];
+}
+
+/** `next`, given as `after`, continues; null = there is no more. */
+async function list(source: UserAdministration, request: HttpRequest): Promise<HttpResponse> {
+  const given = readParameters(request.query, ['after', 'limit', 'email']);
+  const text = given.get('limit');
+  const limit = text === undefined ? DEFAULT_LIMIT : readInteger('limit', text, 1, MAX_LIMIT);
+  const after = given.get('after') ?? null;
+  if (after !== null && !uuid.safeParse(after).success)
+    throw new QueryError('"after" must be the "next" of an earlier answer.');
+  const found = await source.list(after, limit + 1, given.get('email') ?? null);
+  const users = found.slice(0, limit);
+  return json(200, { users, next: found.length > limit ? (users.at(-1)?.id ?? null) : null });
+}
+
+async function setRole(source: UserAdministration, actor: Identity, request: HttpRequest, id: string) {
+  const read = readBody(request, ROLE);
+  return 'refusal' in read ? read.refusal : done(source.setRole(actor, id, read.body.role));
+}
+
+async function subscribe(source: UserAdministration, actor: Identity, request: HttpRequest, id: string) {
+  const read = readBody(request, SUBSCRIPTION);
+  return 'refusal' in read ? read.refusal : json(200, await source.setSubscription(actor, id, read.body));
+}
+
+async function done(work: Promise<void>): Promise<HttpResponse> {
+  await work;
+  return { status: 204, headers: {}, body: '' };
+}
+
+function forAdmin({ auth, allowedOrigins, log }: Options, work: Work): Route['handle'] {
+  return (request, { id = '' }) => {
+    if (!isAllowedOrigin(request, allowedOrigins)) return forbiddenOrigin();
+    return answering(log, async () => {
+      const sender = await whoSends(auth, request, log);
+      if ('refusal' in sender) return sender.refusal;
+      const refusal = refuse(sender.identity, ['admin'], null);
+      if (refusal !== null) return refusal;
+      if (id !== '' && !uuid.safeParse(id).success) return bad('The id of a user is a UUID.');
+      return work(sender.identity, request, id.toLowerCase()).catch(asBadRequest);
+    });
+  };
+}
+
+function asBadRequest(error: unknown): HttpResponse {
+  if (error instanceof QueryError) return bad(error.message);
+  throw error;
+}
