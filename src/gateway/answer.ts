@@ -1,7 +1,8 @@
 import type { Candle, Gap } from '../market/candle.js';
-import { bucketEnd, MINUTE_MS } from '../market/interval.js';
+import { bucketEnd, bucketStart, DAY_MS, INTERVAL_MS, MINUTE_MS } from '../market/interval.js';
 import { type Position, seqMinute } from '../market/position.js';
 import type { Recovery } from '../wire/frames.js';
+import type { Limited } from '../wire/messages.js';
 import { isContinuous, mergeCandles, mergeGaps } from './merge.js';
 import type { Published } from './published.js';
 
@@ -14,6 +15,8 @@ export interface Wanted {
   /** A snapshot of fewer will do where memory has no more. */
   readonly atOnce: boolean;
   readonly position: Position | null;
+  /** How far back the plan lets it look from the newest closed candle; null: as far as there is. */
+  readonly bound: Limited | null;
 }
 
 /** What has been read from the store so far to answer one subscriber. */
@@ -42,10 +45,46 @@ export function nothingStored(): Stored {
 
 /** Everything a subscriber gets before live goes on; pure, so that it can be put together in the turn it is sent in. */
 export function answer(live: Published, wanted: Wanted, stored: Stored, resumeCandles: number): Recovery | Need {
-  if (wanted.position === null) return snapshot(live, wanted, wanted.snapshot ?? 0, stored, null);
-  const resumed = resume(live, wanted.position, stored, resumeCandles);
+  if (wanted.position === null) return bounded(live, wanted, wanted.snapshot ?? 0, stored, null);
+  const resumed = isBeyond(live, wanted.position, wanted.bound)
+    ? 'lost'
+    : resume(live, wanted.position, stored, resumeCandles);
   if (resumed !== 'lost') return resumed;
-  return snapshot(live, wanted, wanted.snapshot ?? Math.min(FRESH_SNAPSHOT, live.closed.length), stored, false);
+  return bounded(live, wanted, wanted.snapshot ?? Math.min(FRESH_SNAPSHOT, live.closed.length), stored, false);
+}
+
+/** A snapshot without what the plan does not give; says so where it was asked for more. */
+function bounded(
+  live: Published,
+  wanted: Wanted,
+  count: number,
+  stored: Stored,
+  recovered: false | null,
+): Recovery | Need {
+  const { bound } = wanted;
+  const from = startOf(live, bound);
+  if (bound === null || from === null) return snapshot(live, wanted, count, stored, recovered);
+  const most = ((live.closedUntil() ?? 0) - from) / (INTERVAL_MS[live.interval] ?? SHORTEST_MONTH_MS);
+  const result = snapshot(live, wanted, Math.min(count, Math.ceil(most)), stored, recovered);
+  if (typeof result === 'string') return result;
+  const candles = result.candles.filter((candle) => candle.openTime >= from);
+  const isCut = count > most || candles.length < result.candles.length || isBeyond(live, wanted.position, bound);
+  const gaps = result.gaps.filter((gap) => gap.to > from);
+  return { ...result, candles, gaps, limited: isCut ? bound : null };
+}
+
+const SHORTEST_MONTH_MS = 28 * DAY_MS;
+
+/** Open time of the oldest candle within the bound; null while nothing has closed. */
+function startOf(live: Published, bound: Limited | null): number | null {
+  const until = live.closedUntil();
+  return bound === null || until === null ? null : bucketStart(live.interval, until - bound.historyDays * DAY_MS);
+}
+
+/** What was missed begins before the bound: all of it is too much, and a part of it is no answer. */
+function isBeyond(live: Published, position: Position | null, bound: Limited | null): boolean {
+  const from = startOf(live, bound);
+  return position !== null && from !== null && position.seq < live.seq && seqMinute(position.seq) + MINUTE_MS < from;
 }
 
 function snapshot(

@@ -90,6 +90,10 @@ export class CandleChannel implements Source {
     return this.live !== null && this.#pending !== null;
   }
 
+  get position(): Position | null {
+    return this.live;
+  }
+
   retain(): void {
     this.refs++;
   }

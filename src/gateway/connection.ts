@@ -1,12 +1,14 @@
 import type { Position } from '../market/position.js';
 import type { Encoding } from '../wire/codec.js';
-import type { MessageId } from '../wire/messages.js';
+import type { Limited, MessageId } from '../wire/messages.js';
 import type { CandleChannel } from './candle-channel.js';
+import type { Login } from './login.js';
+import type { SignalChannel } from './signal-channel.js';
 import type { StatusChannel } from './status-channel.js';
 import type { Topic } from './topic.js';
 import type { Socket } from './transport/transport.js';
 
-export type AnyTopic = Topic<CandleChannel | StatusChannel>;
+export type AnyTopic = Topic<CandleChannel | SignalChannel | StatusChannel>;
 export type ClientSocket = Socket<Connection>;
 
 /** Something a connection waits for: its first answer on a channel, or what it missed while it lagged. */
@@ -17,7 +19,16 @@ export interface Job {
   readonly snapshot: number | null;
   readonly atOnce: boolean;
   readonly position: Position | null;
+  /** How far back the plan lets it look. */
+  readonly bound: Limited | null;
+  /** Of `signals`: the seq up to which everything was sent; -1: not answered yet. */
+  at: number;
   cancelled: boolean;
+}
+
+/** It was answered `subscribed`. */
+export function isSubscribed(job: Job): boolean {
+  return job.kind === 'resync' || job.at >= 0;
 }
 
 /** Shared by all connections that have none, so that an idle one holds no array of its own. */
@@ -47,6 +58,12 @@ export class Connection {
   lagAt = -1;
   lastLagAt = 0;
   lags = 0;
+  /** Null: anonymous. */
+  login: Login | null = null;
+  /** Tokens that were refused since the last good one. */
+  authFailures = 0;
+  /** Frames that wait for a token to be verified; null: none is. */
+  waiting: (string | null)[] | null = null;
   /** A close was sent: nothing it sends counts any more. */
   closing = false;
 
@@ -55,6 +72,8 @@ export class Connection {
     /** Spreads the pings of all connections over their period. */
     readonly slot: number,
     tokens: number,
+    /** Offered as a subprotocol; null once it is being verified. */
+    public bearer: string | null,
   ) {
     this.tokens = tokens;
   }

@@ -2,15 +2,17 @@ import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import { encode } from '../wire/codec.js';
 import type { ErrorCode } from '../wire/codes.js';
-import type { MessageId, ServerMessage } from '../wire/messages.js';
+import type { LimitName, MessageId, ServerMessage } from '../wire/messages.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
 import type { GatewayLimits } from './limits.js';
 import type { GatewayStats } from './stats.js';
+import type { Users } from './users.js';
 
 /** What verbs and jobs work with. */
 export interface Context {
   readonly hub: Hub;
+  readonly users: Users;
   readonly limits: GatewayLimits;
   readonly stats: GatewayStats;
   readonly clock: Clock;
@@ -28,12 +30,17 @@ export interface ErrorDetails {
   readonly message: string;
   readonly id?: MessageId | undefined;
   readonly channel?: string;
+  /** With `plan_limit`. */
+  readonly plan?: string;
+  readonly limit?: LimitName;
 }
 
 export function replyError(connection: Connection, details: ErrorDetails, stats: GatewayStats): void {
-  const { id, channel, code, message } = details;
+  const { id, channel, code, message, plan, limit } = details;
   stats.error(code);
-  reply(connection, { type: 'error', ...withId(id), ...(channel === undefined ? {} : { channel }), code, message });
+  const where = channel === undefined ? {} : { channel };
+  const why = plan === undefined || limit === undefined ? {} : { plan, limit };
+  reply(connection, { type: 'error', ...withId(id), ...where, code, message, ...why });
 }
 
 /** Sends the close; what was sent before it reaches the client first. */

@@ -3,16 +3,20 @@ import type { Log } from '../kit/log.js';
 import { type Encoding, SUBPROTOCOLS } from '../wire/codec.js';
 import { CLOSE } from '../wire/codes.js';
 import { type HttpHandler, problem } from '../wire/http.js';
-import { LIMITS } from '../wire/messages.js';
+import { BEARER_PREFIX, LIMITS } from '../wire/messages.js';
 import { AtMost } from './at-most.js';
 import { type ClientSocket, Connection } from './connection.js';
 import { type Context, end, reply } from './context.js';
+import { lookAtExpiry } from './expiry.js';
 import type { History } from './history.js';
 import { Hub } from './hub.js';
-import { cancel, quit } from './jobs.js';
+import { cancel, quit } from './joining.js';
 import { assertLimits, DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
+import { isOriginAllowed } from './origin.js';
 import { pause } from './pause.js';
-import { receive } from './receive.js';
+import { receive, verify } from './receive.js';
+import { settle } from './settle.js';
+import { SignalHub } from './signal-hub.js';
 import { answered, lookAt } from './slow.js';
 import type { SourceBus } from './source-bus.js';
 import { GatewayStats } from './stats.js';
@@ -24,6 +28,7 @@ import type {
   UpgradeRequest,
 } from './transport/transport.js';
 import { Turns } from './turns.js';
+import { NO_USERS, type UserParts, Users } from './users.js';
 
 export const STREAM_PATH = '/v1/stream';
 export const PROTOCOL = 'candlecast.v1';
@@ -33,6 +38,8 @@ const DRAIN_SLICE = 100;
 const DRAIN_PAUSE_MS = 50;
 /** Windows read from the bus at a time. */
 const LOADS = 64;
+/** Reads of users' signals at a time. */
+const SIGNAL_READS = 32;
 const SLOTS = 1 << 20;
 
 export interface GatewayOptions {
@@ -41,6 +48,10 @@ export interface GatewayOptions {
   readonly http: HttpHandler;
   readonly bus: SourceBus;
   readonly history: History;
+  /** Default: nobody can authenticate. */
+  readonly users?: UserParts;
+  /** Origins of pages on other hosts that may connect, such as "https://app.example.com"; "*" for all. Default: none. */
+  readonly allowedOrigins?: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
   /** Named in `welcome`, such as "candlecast/0.1.0". */
@@ -62,6 +73,7 @@ export class Gateway {
   readonly #connections = new Set<Connection>();
   readonly #byAddress = new Map<string, number>();
   readonly #timers: (() => void)[];
+  readonly #origins: ReadonlySet<string>;
   #draining = false;
 
   constructor(options: GatewayOptions) {
@@ -69,6 +81,7 @@ export class Gateway {
     this.stats = options.stats ?? new GatewayStats();
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     assertLimits(this.#limits);
+    this.#origins = new Set(options.allowedOrigins);
     this.transport = options.createTransport(options.http, this.#handlers(), {
       maxInboundBytes: LIMITS.inboundBytes,
       maxBodyBytes: MAX_BODY_BYTES,
@@ -96,7 +109,11 @@ export class Gateway {
 
   /** Looks at every connection and channel once; a timer does that every `sweepMs`. */
   sweep(): void {
-    for (const connection of this.#connections) lookAt(connection, this.#context);
+    for (const connection of this.#connections) {
+      lookAtExpiry(connection, this.#context);
+      lookAt(connection, this.#context);
+    }
+    this.#context.users.sweep();
     this.#context.hub.sweep(this.#options.clock.now());
   }
 
@@ -132,6 +149,7 @@ export class Gateway {
     this.#draining = true;
     for (const stop of this.#timers) stop();
     this.#context.hub.stop();
+    this.#context.users.stop();
     await this.transport.close();
   }
 
@@ -145,13 +163,22 @@ export class Gateway {
     const shared = { loads: new AtMost(LOADS), turns: new Turns(), kept: { candles: 0 } };
     const deps = { bus, history, outlet, clock, log, random, resumeCandles, catchUpMs, ...shared };
     const startedAt = clock.now();
+    const uptimeMs = (): number => clock.now() - startedAt;
+    const parts = this.#options.users ?? NO_USERS;
+    const { recheckMs, verifyMs, lingerMs } = this.#limits;
+    const users = { clock, log, stats: this.stats, random, uptimeMs, recheckMs, verifyMs };
+    const signals = new SignalHub({ feed: parts.signals, outlet, clock, reads: new AtMost(SIGNAL_READS) });
     return {
-      hub: new Hub(deps, this.#limits.lingerMs),
+      hub: new Hub(deps, lingerMs, signals),
+      users: new Users(parts, {
+        ...users,
+        settle: (connection, result) => settle(connection, result, this.#context),
+      }),
       limits: this.#limits,
       stats: this.stats,
       clock,
       log,
-      uptimeMs: () => clock.now() - startedAt,
+      uptimeMs,
     };
   }
 
@@ -175,18 +202,16 @@ export class Gateway {
     const protocol = request.protocols.find((name) => Object.hasOwn(SUBPROTOCOLS, name)) ?? null;
     const encoding: Encoding = (protocol && SUBPROTOCOLS[protocol]) || 'json';
     const slot = this.stats.connectionsTotal % SLOTS;
-    return { data: new Connection(encoding, slot, this.#limits.messageBurst), protocol };
+    return { data: new Connection(encoding, slot, this.#limits.messageBurst, bearerOf(request)), protocol };
   }
 
   #refusal(request: UpgradeRequest) {
     const { connections, connectionsPerAddress } = this.#limits;
     if (request.path !== STREAM_PATH) return problem(404, 'Not Found', `no WebSocket here: connect to ${STREAM_PATH}`);
-    if (request.protocols.length > 0 && !request.protocols.some((name) => Object.hasOwn(SUBPROTOCOLS, name)))
-      return problem(
-        400,
-        'Bad Request',
-        `unknown subprotocol: one of ${Object.keys(SUBPROTOCOLS).join(', ')}, or none`,
-      );
+    if (!isOriginAllowed(request.header('origin'), request.header('host'), this.#origins))
+      return problem(403, 'Forbidden', 'pages of this origin may not connect: the operator can allow it');
+    const protocols = protocolProblem(request.protocols);
+    if (protocols !== null) return problem(400, 'Bad Request', protocols);
     if (this.#draining)
       return problem(503, 'Service Unavailable', 'the server is going away: try again', {}, { 'retry-after': '1' });
     if (this.#connections.size >= connections)
@@ -213,6 +238,9 @@ export class Gateway {
     const { server, clock } = this.#options;
     const { heartbeatMs } = this.#limits;
     reply(connection, { type: 'welcome', protocol: PROTOCOL, server, time: clock.now(), heartbeatMs });
+    const { bearer } = connection;
+    connection.bearer = null;
+    if (bearer !== null) verify(connection, bearer, undefined, this.#context);
   }
 
   #closed(socket: ClientSocket, code: number): void {
@@ -223,6 +251,7 @@ export class Gateway {
     if (!connection.closing) this.stats.closed(code);
     if (connection.lagging) this.stats.lagging--;
     connection.socket = null;
+    this.#context.users.remove(connection);
     for (const topic of [...connection.live]) quit(connection, topic, this.#context);
     for (const job of connection.jobs) cancel(connection, job);
     connection.stir();
@@ -244,6 +273,30 @@ export class Gateway {
     }
     return all;
   }
+}
+
+function bearerOf({ protocols }: UpgradeRequest): string | null {
+  return protocols.find((name) => name.startsWith(BEARER_PREFIX))?.slice(BEARER_PREFIX.length) ?? null;
+}
+
+/**
+ * A browser insists on one of the protocols it offered, and the token is never sent back: beside a token an encoding must
+ * be offered.
+ */
+function protocolProblem(offered: readonly string[]): string | null {
+  const known = Object.keys(SUBPROTOCOLS).join(', ');
+  if (offered.length === 0 || offered.some((name) => Object.hasOwn(SUBPROTOCOLS, name))) return tokenProblem(offered);
+  if (offered.some((name) => name.startsWith(BEARER_PREFIX))) return `beside the token offer one of ${known}`;
+  return `unknown subprotocol: one of ${known}, or none`;
+}
+
+function tokenProblem(offered: readonly string[]): string | null {
+  const tokens = offered.filter((name) => name.startsWith(BEARER_PREFIX)).map((name) => name.length);
+  if (tokens.length > 1) return 'offer one token only';
+  const isGood = tokens.every(
+    (length) => length > BEARER_PREFIX.length && length <= BEARER_PREFIX.length + LIMITS.tokenLength,
+  );
+  return isGood ? null : `a token has 1 to ${LIMITS.tokenLength} characters`;
 }
 
 const RETRY = { 'retry-after': '5' };

@@ -33,7 +33,7 @@ export async function heal(channel: CandleChannel, old: Published): Promise<void
 /** Sends all subscribers what they missed, as one `resync`, and goes on in the same turn. @returns whether that was possible. */
 async function recover(channel: CandleChannel, old: Published, mayGoBack: boolean): Promise<boolean> {
   const { epoch, seq } = old;
-  const wanted = { snapshot: null, atOnce: false, position: { epoch, seq } };
+  const wanted = { snapshot: null, atOnce: false, position: { epoch, seq }, bound: null };
   const stored: Stored = { ...nothingStored(), ahead: 'lost' };
   for (let attempt = 1; ; attempt++) {
     const next = await channel.loadWindow();

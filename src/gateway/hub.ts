@@ -1,10 +1,10 @@
 import type { Channel } from '../market/channel.js';
 import type { MarketEvent } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
-import type { Encoding } from '../wire/codec.js';
 import { CandleChannel, type ChannelDeps } from './candle-channel.js';
+import type { AnyTopic, Connection } from './connection.js';
+import type { SignalHub } from './signal-hub.js';
 import { StatusChannel } from './status-channel.js';
-import type { Topic } from './topic.js';
 import { BusWatch } from './watch.js';
 
 /** All channels: what comes over the bus goes to the one it is for; the first and the last subscriber start and end demand. */
@@ -16,7 +16,11 @@ export class Hub {
   readonly #bySymbol = new Map<string, Map<Interval, CandleChannel>>();
   readonly #stops: readonly (() => void)[];
 
-  constructor(deps: ChannelDeps, lingerMs: number) {
+  constructor(
+    deps: ChannelDeps,
+    lingerMs: number,
+    readonly signals: SignalHub,
+  ) {
     this.#deps = deps;
     this.#lingerMs = lingerMs;
     this.status = new StatusChannel(Math.floor(deps.clock.now() / 1000), deps.bus, deps.outlet);
@@ -29,25 +33,33 @@ export class Hub {
     ];
   }
 
-  topic(channel: Channel, encoding: Encoding): Topic<CandleChannel | StatusChannel> {
+  /** @throws Error for `signals` of a connection that is nobody's. */
+  topic(channel: Channel, { encoding, login }: Connection): AnyTopic {
     if (channel.kind === 'status') return this.status.topic(encoding);
+    if (channel.kind === 'signals') {
+      if (login === null) throw new Error('signals of nobody');
+      return this.signals.topic(login.user.id, encoding);
+    }
     return this.#channel(channel.symbol, channel.interval).topic(channel.name, encoding, channel.closedOnly);
   }
 
   /** The topic a connection may be subscribed to already; creates nothing. */
-  peek(channel: Channel, encoding: Encoding): Topic<CandleChannel | StatusChannel> | null {
+  peek(channel: Channel, { encoding, login }: Connection): AnyTopic | null {
     if (channel.kind === 'status') return this.status.topic(encoding);
+    if (channel.kind === 'signals') return login && this.signals.peek(login.user.id, encoding);
     const known = this.#bySymbol.get(channel.symbol)?.get(channel.interval);
     return known?.topic(channel.name, encoding, channel.closedOnly) ?? null;
   }
 
   heartbeat(): void {
     this.status.heartbeat();
+    this.signals.heartbeat();
     for (const channel of this.#all()) channel.heartbeat();
   }
 
   /** Frees channels that nobody wanted for a while. */
   sweep(nowMs: number): void {
+    this.signals.sweep(nowMs, this.#lingerMs);
     for (const channel of this.#all())
       if (channel.refs === 0 && nowMs - channel.idleSince >= this.#lingerMs) this.#drop(channel);
   }
@@ -61,6 +73,7 @@ export class Hub {
 
   stop(): void {
     for (const stop of this.#stops) stop();
+    this.signals.stop();
     for (const channel of [...this.#all()]) this.#drop(channel);
   }
 

@@ -1,14 +1,19 @@
 import { CLOSE, type ErrorCode } from '../wire/codes.js';
-import { heartbeatFrame, type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
-import { type CandleChannel, UnknownSymbol } from './candle-channel.js';
-import type { AnyTopic, Connection, Job } from './connection.js';
+import { type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
+import { UnknownSymbol } from './candle-channel.js';
+import type { Connection, Job } from './connection.js';
 import { type Context, end, reply, replyError, withId } from './context.js';
 import { isHistoryUnavailable } from './history.js';
+import { cancel, join } from './joining.js';
 import { breathe } from './pause.js';
 import type { Published } from './published.js';
 import { serve } from './serve.js';
+import { SignalChannel } from './signal-channel.js';
+import { isSignalsUnavailable } from './signal-feed.js';
+import { sendSignals } from './signal-jobs.js';
 import { StatusChannel } from './status-channel.js';
 import type { Topic } from './topic.js';
+import { mustWait, stirred } from './waiting.js';
 
 /** Candles sent before the loop gets to do something else. */
 const CANDLES_A_TURN = 2_000;
@@ -38,25 +43,15 @@ async function run(connection: Connection, context: Context): Promise<void> {
   }
 }
 
-function mustWait(connection: Connection, context: Context): boolean {
-  return (
-    connection.closing || connection.lagging || (connection.socket?.bufferedBytes() ?? 0) > context.limits.replyBytes
-  );
-}
-
-function stirred(connection: Connection): Promise<void> {
-  return new Promise((resolve) => {
-    connection.wake = resolve;
-  });
-}
-
 /** @returns how many candles were sent. The job stays where the connection began to lag meanwhile. */
 async function runJob(connection: Connection, job: Job, context: Context): Promise<number> {
   let sent = 0;
   try {
-    if (job.topic.source instanceof StatusChannel) sendStatus(connection, job, job.topic.source, context);
+    const { source } = job.topic;
+    if (source instanceof StatusChannel) sendStatus(connection, job, source, context);
+    else if (source instanceof SignalChannel) await sendSignals(connection, job, source, context);
     else
-      await serve(job.topic.source, job, (live, recovery) => {
+      await serve(source, job, (live, recovery) => {
         if (job.cancelled || connection.lagging || connection.closing) return;
         sent = recovery.candles.length;
         sendCandles(connection, job, live, recovery, context);
@@ -83,7 +78,8 @@ function snapshotFrame(topic: Topic, job: Job, live: Published, recovery: Recove
   // What was sent, not what was asked for: `atOnce` may have brought fewer than another asks for.
   const count = recovery.candles.length;
   const since = recovery.recovered === null ? null : (job.position?.seq ?? null);
-  if (recovery.recovered === false) return subscribedFrame(topic.encoding, topic.channel, live, recovery, null, job.id);
+  if (recovery.recovered === false || recovery.limited)
+    return subscribedFrame(topic.encoding, topic.channel, live, recovery, null, job.id);
   const cached = topic.snapshot;
   const isSame = cached?.of === live && cached.version === live.version;
   let frame = isSame && cached.count === count && cached.since === since ? cached.frame : null;
@@ -106,47 +102,13 @@ function sendStatus(connection: Connection, job: Job, status: StatusChannel, con
   join(connection, job, context);
 }
 
-/** In the turn of the answer: from here on live reaches the socket. */
-function join(connection: Connection, job: Job, context: Context): void {
-  connection.removeJob(job);
-  connection.live.push(job.topic);
-  connection.socket?.subscribe(job.topic.key);
-  job.topic.subscribers++;
-  context.stats.subscriptions++;
-  const { source, encoding, channel } = job.topic;
-  const at = source instanceof StatusChannel ? source : source.live;
-  if (source.stale && at !== null) connection.socket?.send(heartbeatFrame(encoding, channel, at, true));
-}
-
-/** Takes the topic off the socket; what was published to it so far must have been handed to the socket (a send does that). */
-export function leave(connection: Connection, topic: AnyTopic, context: Context): void {
-  const index = connection.live.indexOf(topic);
-  if (index < 0) return;
-  connection.live.splice(index, 1);
-  connection.socket?.unsubscribe(topic.key);
-  topic.subscribers--;
-  context.stats.subscriptions--;
-}
-
-/** Leaves for good. */
-export function quit(connection: Connection, topic: AnyTopic, context: Context): void {
-  leave(connection, topic, context);
-  topic.source.release();
-}
-
-export function cancel(connection: Connection, job: Job): void {
-  job.cancelled = true;
-  connection.removeJob(job);
-  job.topic.source.release();
-}
-
 function fail(connection: Connection, job: Job, error: unknown, context: Context): void {
   cancel(connection, job);
   const { code, message } = explain(error);
-  const { symbol, interval } = job.topic.source as CandleChannel;
-  if (code === 'internal') context.log.error({ error, symbol, interval }, 'a subscription failed');
+  const { channel } = job.topic;
+  if (code === 'internal') context.log.error({ error, channel }, 'a subscription failed');
   if (job.kind === 'resync') end(connection, CLOSE.slowConsumer, context.stats);
-  else replyError(connection, { code, message, id: job.id, channel: job.topic.channel }, context.stats);
+  else replyError(connection, { code, message, id: job.id, channel }, context.stats);
 }
 
 function explain(error: unknown): { code: ErrorCode; message: string } {
@@ -154,5 +116,7 @@ function explain(error: unknown): { code: ErrorCode; message: string } {
     return { code: 'unknown_symbol', message: `no feed has the symbol ${error.message} and nothing is stored for it` };
   if (isHistoryUnavailable(error))
     return { code: 'history_unavailable', message: 'history cannot be read now; try again later' };
+  if (isSignalsUnavailable(error))
+    return { code: 'unavailable', message: 'signals cannot be read now; try again later' };
   return { code: 'internal', message: 'an error of ours; it is logged' };
 }

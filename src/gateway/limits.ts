@@ -10,6 +10,15 @@ export interface GatewayLimits {
   readonly messageBurst: number;
   /** Frames in a row that are no messages before the connection is closed. */
   readonly invalidInARow: number;
+  /** Refused tokens in a row before the connection is closed. */
+  readonly authFailures: number;
+  /** Messages that wait while a token is verified, and how long that may take. */
+  readonly waitingMessages: number;
+  readonly verifyMs: number;
+  /** How long before a token expires its connection is warned. */
+  readonly expiryWarningMs: number;
+  /** How often every login is looked at again. */
+  readonly recheckMs: number;
   /** A resume of more candles than this answers a fresh snapshot. */
   readonly resumeCandles: number;
   /** Above this a connection is lagging. */
@@ -44,6 +53,11 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   messagesPerSecond: 20,
   messageBurst: 200,
   invalidInARow: 20,
+  authFailures: 3,
+  waitingMessages: 32,
+  verifyMs: 10_000,
+  expiryWarningMs: 60_000,
+  recheckMs: 60_000,
   resumeCandles: 10_000,
   lagBytes: 256 * 1024,
   pongTimeoutMs: 10_000,

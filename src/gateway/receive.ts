@@ -3,16 +3,53 @@ import { CLOSE } from '../wire/codes.js';
 import { type ClientMessage, clientMessage, LIMITS, type MessageId } from '../wire/messages.js';
 import type { Connection } from './connection.js';
 import { type Context, type ErrorDetails, end, replyError } from './context.js';
+import { ack } from './verbs/ack.js';
+import { auth } from './verbs/auth.js';
 import { list } from './verbs/list.js';
 import { ping } from './verbs/ping.js';
 import { subscribe } from './verbs/subscribe.js';
 import { unsubscribe } from './verbs/unsubscribe.js';
 
-const OPS: ReadonlySet<unknown> = new Set<ClientMessage['op']>(['subscribe', 'unsubscribe', 'list', 'ping']);
+const OPS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
+  'subscribe',
+  'unsubscribe',
+  'list',
+  'ping',
+  'auth',
+  'ack',
+]);
 
 /** One inbound frame; `text` is null where it was binary. */
 export function receive(connection: Connection, text: string | null, context: Context): void {
   if (connection.closing || !admit(connection, context)) return;
+  if (connection.waiting === null) accept(connection, text, context);
+  else if (connection.waiting.length < context.limits.waitingMessages) connection.waiting.push(text);
+  else {
+    const message = `over ${context.limits.waitingMessages} messages while a token is verified: dropped`;
+    replyError(connection, { code: 'rate_limited', message }, context.stats);
+  }
+}
+
+/** What comes while the token is verified waits its turn: messages are answered in order. */
+export function verify(connection: Connection, token: string, id: MessageId | undefined, context: Context): void {
+  connection.waiting = [];
+  void auth(connection, token, id, context).then(() => goOn(connection, context));
+}
+
+function goOn(connection: Connection, context: Context): void {
+  const waiting = connection.waiting ?? [];
+  connection.waiting = null;
+  for (let i = 0; i < waiting.length; i++) {
+    if (connection.closing || connection.socket === null) return;
+    accept(connection, waiting[i] ?? null, context);
+    if (connection.waiting === null) continue;
+    // Another token: the rest waits for it.
+    connection.waiting = waiting.slice(i + 1);
+    return;
+  }
+}
+
+function accept(connection: Connection, text: string | null, context: Context): void {
   const message = parse(text);
   if ('code' in message) invalid(connection, message, context);
   else dispatch(connection, message, context);
@@ -29,6 +66,12 @@ function dispatch(connection: Connection, message: ClientMessage, context: Conte
       break;
     case 'list':
       list(connection, message);
+      break;
+    case 'auth':
+      verify(connection, message.token, message.id, context);
+      break;
+    case 'ack':
+      ack(connection, message, context);
       break;
     case 'ping':
       ping(connection, message, context);

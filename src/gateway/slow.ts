@@ -1,8 +1,8 @@
 import { CLOSE } from '../wire/codes.js';
-import { CandleChannel } from './candle-channel.js';
 import type { AnyTopic, Connection, Job } from './connection.js';
 import { type Context, end } from './context.js';
-import { leave, runJobs } from './jobs.js';
+import { runJobs } from './jobs.js';
+import { leave } from './joining.js';
 
 /** Lags further apart than this are not counted together. */
 const LAG_MEMORY_MS = 60_000;
@@ -67,7 +67,8 @@ function lag(connection: Connection, context: Context): void {
 }
 
 function resyncJob(topic: AnyTopic): Job {
-  const at = topic.source instanceof CandleChannel ? topic.source.live : null;
-  const position = at && { epoch: at.epoch, seq: at.seq };
-  return { topic, kind: 'resync', id: undefined, snapshot: null, atOnce: false, position, cancelled: false };
+  const { position } = topic.source;
+  const at = position && { epoch: position.epoch, seq: position.seq };
+  const nothing = { id: undefined, snapshot: null, atOnce: false, bound: null };
+  return { topic, kind: 'resync', ...nothing, position: at, at: at?.seq ?? -1, cancelled: false };
 }

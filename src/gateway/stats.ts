@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../wire/codes.js';
 
-export type DeliveryKind = 'update' | 'closed' | 'gap' | 'heartbeat' | 'status' | 'snapshot' | 'resync';
+export type DeliveryKind = 'update' | 'closed' | 'gap' | 'heartbeat' | 'status' | 'snapshot' | 'resync' | 'signal';
 
 /** Plain counters, read by the metrics when they are asked for. */
 export class GatewayStats {
@@ -20,6 +20,15 @@ export class GatewayStats {
   /** Frames sent as they came over the bus, not encoded again. */
   passedFrames = 0;
   historyReads = 0;
+  /** Users with connections here, and those connections. */
+  users = 0;
+  authenticated = 0;
+  /** Tokens that were refused. */
+  authFailures = 0;
+  /** Logins that were looked at again. */
+  rechecks = 0;
+  /** Reads of missed signals. */
+  signalReads = 0;
   readonly deliveries: Record<DeliveryKind, number> = {
     update: 0,
     closed: 0,
@@ -28,6 +37,7 @@ export class GatewayStats {
     status: 0,
     snapshot: 0,
     resync: 0,
+    signal: 0,
   };
   readonly closes: Record<string, number> = {};
   readonly errors: Partial<Record<ErrorCode, number>> = {};

@@ -1,4 +1,5 @@
 import type { SymbolStatus } from '../market/event.js';
+import type { Position } from '../market/position.js';
 import { type Encoding, encode, type Frame } from '../wire/codec.js';
 import { heartbeatFrame } from '../wire/frames.js';
 import type { SourceBus } from './source-bus.js';
@@ -21,6 +22,10 @@ export class StatusChannel implements Source {
 
   get stale(): boolean {
     return this.#staleSince !== null;
+  }
+
+  get position(): Position {
+    return this;
   }
 
   retain(): void {}

@@ -1,13 +1,16 @@
+import type { Position } from '../market/position.js';
 import type { Encoding, Frame } from '../wire/codec.js';
 import type { DeliveryKind, GatewayStats } from './stats.js';
 
 /** Puts a frame before every socket of a topic. */
 export type Publish = (key: string, frame: Frame) => void;
 
-/** What a topic is a view of: the candles of one (symbol, interval), or the status. */
+/** What a topic is a view of: the candles of one (symbol, interval), a user's signals, or the status. */
 export interface Source {
   /** What it says may be old. */
   readonly stale: boolean;
+  /** Where its subscribers stand; null: it has none yet. */
+  readonly position: Position | null;
   /** One more, or one less, connection holds or wants it. */
   retain(): void;
   release(): void;
@@ -37,8 +40,10 @@ export class Topic<S extends Source = Source> {
     readonly channel: string,
     readonly encoding: Encoding,
     readonly closedOnly: boolean,
+    /** Of the sockets that get it: the channel, or what is behind a name that is not the same for all. */
+    address = channel,
   ) {
-    this.key = `${encoding === 'json' ? 'j' : 'm'}/${channel}`;
+    this.key = `${encoding === 'json' ? 'j' : 'm'}/${address}`;
   }
 
   publish(frame: Frame, kind: DeliveryKind, out: Outlet): void {

@@ -1,7 +1,7 @@
 import { INTERVALS, type Interval, isInterval } from './interval.js';
 import { isSymbol, SYMBOL_RULE } from './symbol.js';
 
-/** Names of native channels: `candles:{symbol}:{interval}`, `candles:{symbol}:{interval}:closed`, `status`. */
+/** Names of native channels: `candles:{symbol}:{interval}`, `candles:{symbol}:{interval}:closed`, `status`, `signals` (the caller's own). */
 export type Channel =
   | {
       readonly kind: 'candles';
@@ -10,13 +10,16 @@ export type Channel =
       readonly interval: Interval;
       readonly closedOnly: boolean;
     }
-  | { readonly kind: 'status'; readonly name: string };
+  | { readonly kind: 'status'; readonly name: string }
+  | { readonly kind: 'signals'; readonly name: string };
 
-export const CHANNEL_RULE = '"candles:{symbol}:{interval}", "candles:{symbol}:{interval}:closed" or "status"';
+export const CHANNEL_RULE =
+  '"candles:{symbol}:{interval}", "candles:{symbol}:{interval}:closed", "status" or "signals"';
 
 /** @returns the channel, or a sentence that says what is wrong with the name. */
 export function parseChannel(name: string): Channel | string {
   if (name === 'status') return { kind: 'status', name };
+  if (name === 'signals') return { kind: 'signals', name };
   const parts = name.split(':');
   if (parts[0] !== 'candles' || parts.length < 3 || parts.length > 4)
     return `no such channel: a channel is ${CHANNEL_RULE}`;

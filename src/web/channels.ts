@@ -5,6 +5,7 @@ import type { ServerMessage, WireCandle, WireGap } from '../wire/messages.js';
 import { backoffMs } from './backoff.js';
 
 type ErrorMessage = Extract<ServerMessage, { type: 'error' }>;
+type LiveMessage = Extract<ServerMessage, { type: 'candle' | 'gap' | 'heartbeat' | 'resync' | 'status' }>;
 
 /** What a channel tells its one listener. Every member may be left out. */
 export interface Listener {
@@ -80,7 +81,7 @@ export class Channels {
     if (entry === undefined) return;
     if (message.type === 'error') this.#failed(message.channel, entry, message);
     else if (message.type === 'subscribed') this.#subscribed(entry, message);
-    else if (message.type !== 'unsubscribed' && entry.pending === null) this.#live(message.channel, entry, message);
+    else if (isLive(message) && entry.pending === null) this.#live(message.channel, entry, message);
   }
 
   #ask(channel: string): void {
@@ -129,11 +130,7 @@ export class Channels {
     entry.listener.onCandles?.(message.candles, message.gaps, message.recovered !== true);
   }
 
-  #live(
-    channel: string,
-    entry: Entry,
-    message: Extract<ServerMessage, { type: 'candle' | 'gap' | 'heartbeat' | 'resync' | 'status' }>,
-  ): void {
+  #live(channel: string, entry: Entry, message: LiveMessage): void {
     const position = { epoch: message.epoch, seq: message.seq };
     if (message.type === 'resync') {
       entry.position = position;
@@ -180,6 +177,12 @@ export class Channels {
     if (retrying) entry.retry = setTimeout(() => this.#ask(channel), RETRY_FLOOR_MS + backoffMs(entry.failures++));
     entry.listener.onError?.(error.code, error.message, retrying);
   }
+}
+
+const LIVE: ReadonlySet<string> = new Set<LiveMessage['type']>(['candle', 'gap', 'heartbeat', 'resync', 'status']);
+
+function isLive(message: ServerMessage): message is LiveMessage {
+  return LIVE.has(message.type);
 }
 
 /** A durable message that the snapshot held already. */

@@ -15,6 +15,14 @@ export const ERROR_CODES = {
   too_many_channels: 'The limit of channels a connection is reached.',
   rate_limited: 'Too many messages; the message says how many are allowed.',
   history_unavailable: 'History cannot be read now; try again later.',
+  auth_required: 'Only for authenticated connections: send `auth` first.',
+  invalid_token: 'The token is none of this server, or was altered.',
+  token_expired: 'The token has expired: refresh it.',
+  token_revoked: 'The session of the token has ended, or the API key was revoked.',
+  other_user: 'The connection belongs to another user: open one for this token.',
+  missing_scope: 'The API key was not given the scope that this needs; the message names it.',
+  plan_limit: 'The plan does not give this; `plan` and `limit` name what, the message says how much it gives.',
+  unavailable: 'Accounts or signals cannot be reached now; try again later.',
   internal: 'An error of ours; it is logged.',
 } as const;
 
@@ -33,4 +41,10 @@ export const CLOSE = {
   rateLimited: { code: 4101, reason: 'rate limit exceeded' },
   /** The connection kept sending frames that are no messages. */
   protocolError: { code: 4102, reason: 'too many invalid messages' },
+  /** Logged out, password changed, user deleted, key revoked, or too many wrong tokens: this token is of no use any more. */
+  sessionEnded: { code: 4103, reason: 'session ended: log in again' },
+  /** The token was not refreshed in time: refresh it, then reconnect and resume. */
+  tokenExpired: { code: 4104, reason: 'token expired: refresh it and reconnect' },
+  /** The plan has changed to one with fewer connections. */
+  planLimit: { code: 4105, reason: 'more connections than the plan allows' },
 } as const;

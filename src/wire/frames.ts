@@ -1,7 +1,8 @@
 import type { Candle, Gap } from '../market/candle.js';
 import type { Position } from '../market/position.js';
 import { type Encoding, encode, type Frame } from './codec.js';
-import { type MessageId, type ServerMessage, toWireCandle, toWireGap } from './messages.js';
+import { type Limited, type MessageId, type ServerMessage, toWireCandle, toWireGap } from './messages.js';
+import type { WireSignal } from './signals.js';
 
 /**
  * Frames of hot paths. The JSON forms are put together by hand (channel names and decimals need no escaping);
@@ -39,12 +40,29 @@ export function heartbeatFrame(encoding: Encoding, channel: string, { epoch, seq
   return encode(stale ? { ...beat, stale } : beat, encoding);
 }
 
+/** `seq` is the signal's own. */
+export function signalFrame(encoding: Encoding, epoch: number, prev: number, signal: WireSignal): Frame {
+  return encode({ type: 'signal', channel: 'signals', epoch, seq: signal.seq, prev, signal }, encoding);
+}
+
+/** Everything after `prev` up to the position. */
+export function signalsFrame(
+  encoding: Encoding,
+  { epoch, seq }: Position,
+  prev: number,
+  signals: readonly WireSignal[],
+): Frame {
+  return encode({ type: 'signals', channel: 'signals', epoch, seq, prev, signals: [...signals] }, encoding);
+}
+
 /** What `subscribed` and `resync` carry; `recovered` null: no position was given (a resync always has one). `open` is already left out where the channel does not carry it. */
 export interface Recovery {
   readonly recovered: boolean | null;
   readonly candles: readonly Candle[];
   readonly open: Candle | null;
   readonly gaps: readonly Gap[];
+  /** Left out of a resync: a plan bounds only how one begins. */
+  readonly limited?: Limited | null;
 }
 
 /** The frame of a `subscribed` message without `id`, or of a `resync`. */
@@ -92,7 +110,10 @@ function recoveryMessage(
     gaps: recovery.gaps.map(toWireGap),
   };
   if (type === 'resync') return { type, ...rest, recovered: recovery.recovered ?? false };
-  return recovery.recovered === null ? { type, ...rest } : { type, ...rest, recovered: recovery.recovered };
+  const limited = recovery.limited ? { limited: recovery.limited } : {};
+  return recovery.recovered === null
+    ? { type, ...rest, ...limited }
+    : { type, ...rest, recovered: recovery.recovered, ...limited };
 }
 
 function recoveryJson(type: 'subscribed' | 'resync', channel: string, position: Position, recovery: Recovery): string {
@@ -101,8 +122,9 @@ function recoveryJson(type: 'subscribed' | 'resync', channel: string, position: 
   const gaps = JSON.stringify(recovery.gaps.map(toWireGap));
   const known = recovery.recovered ?? (type === 'resync' ? false : null);
   const recovered = known === null ? '' : `,"recovered":${known}`;
+  const limited = type === 'subscribed' && recovery.limited ? `,"limited":${JSON.stringify(recovery.limited)}` : '';
   const where = `"channel":"${channel}","epoch":${position.epoch},"seq":${position.seq}`;
-  return `{"type":"${type}",${where},"candles":[${candles.join(',')}],"gaps":${gaps}${recovered}}`;
+  return `{"type":"${type}",${where},"candles":[${candles.join(',')}],"gaps":${gaps}${recovered}${limited}}`;
 }
 
 function candleJson(c: Candle): string {

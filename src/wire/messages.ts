@@ -3,6 +3,8 @@ import type { Candle, Gap } from '../market/candle.js';
 import type { SymbolStatus } from '../market/event.js';
 import type { Position } from '../market/position.js';
 import type { ErrorCode } from './codes.js';
+import type { Entitlements, UserRole } from './identity.js';
+import type { SignalMessage, WireSignal } from './signals.js';
 
 /** Limits of the native protocol. */
 export const LIMITS = {
@@ -12,15 +14,25 @@ export const LIMITS = {
   snapshotCandles: 1000,
   idLength: 64,
   channelLength: 128,
+  /** Leaves room for the rest of an `auth` message, also for an `id` that is all escapes. */
+  tokenLength: 3072,
+  deviceLength: 64,
 } as const;
+
+/** In front of a token offered as a subprotocol. */
+export const BEARER_PREFIX = 'candlecast.bearer.';
 
 const id = z.union([z.string().max(LIMITS.idLength), z.int()]).optional();
 const channelName = z.string().max(LIMITS.channelLength);
+const device = z.string().regex(new RegExp(`^[\\w.:-]{1,${LIMITS.deviceLength}}$`), {
+  error: `1 to ${LIMITS.deviceLength} characters of A-Z, a-z, 0-9, "_", ".", ":" and "-"`,
+});
 const position = z.strictObject({ epoch: z.int().nonnegative(), seq: z.int().nonnegative() });
 
 /**
  * A channel to subscribe: its name, or an object. `snapshot`: how many of the latest closed candles to send first
  * (default 0 for none but the open one). `atOnce`: no more of them than are in memory, so that no database is waited for. `position`: resume from there instead; the snapshot is what comes where that cannot be.
+ * `device` is for `signals`: whose `ack` it is.
  */
 const subscribeItem = z.union([
   channelName,
@@ -29,6 +41,7 @@ const subscribeItem = z.union([
     snapshot: z.int().min(0).max(LIMITS.snapshotCandles).optional(),
     atOnce: z.boolean().optional(),
     position: position.optional(),
+    device: device.optional(),
   }),
 ]);
 
@@ -45,6 +58,8 @@ export const clientMessage = z.discriminatedUnion('op', [
     id,
     channels: z.array(channelName).min(1).max(LIMITS.channelsPerConnection),
   }),
+  z.strictObject({ op: z.literal('auth'), id, token: z.string().min(1).max(LIMITS.tokenLength) }),
+  z.strictObject({ op: z.literal('ack'), id, channel: z.literal('signals'), seq: z.int().nonnegative() }),
   z.strictObject({ op: z.literal('list'), id }),
   z.strictObject({ op: z.literal('ping'), id }),
 ]);
@@ -71,6 +86,12 @@ export interface WireGap {
   reason: string;
 }
 
+/** What a plan has cut off an answer: candles that had ended `historyDays` before now. */
+export interface Limited {
+  plan: string;
+  historyDays: number;
+}
+
 /** What the server sends. Every message on a channel carries `epoch` and `seq`. */
 export type ServerMessage =
   | { type: 'welcome'; protocol: 'candlecast.v1'; server: string; time: number; heartbeatMs: number }
@@ -83,6 +104,10 @@ export type ServerMessage =
       /** Closed candles ascending, then the open one where there is one and the channel carries it. */
       candles: WireCandle[];
       gaps: WireGap[];
+      /** The plan bounds the history: there may be more. */
+      limited?: Limited;
+      /** Of `signals`: up to where the device has acknowledged; 0 = never. */
+      acked?: number;
     } & Position)
   | ({ type: 'candle'; channel: string; prev?: number; candle: WireCandle } & Position)
   | ({ type: 'gap'; channel: string; prev: number } & WireGap & Position)
@@ -91,10 +116,31 @@ export type ServerMessage =
   /** Sent in place of what a slow client missed: everything durable since its last position, then live goes on. */
   | ({ type: 'resync'; channel: string; candles: WireCandle[]; gaps: WireGap[]; recovered: boolean } & Position)
   | ({ type: 'status'; channel: 'status'; symbols: SymbolStatus[] } & Position)
-  | { type: 'unsubscribed'; id?: MessageId; channel: string }
+  /** A new signal; `prev` is the position before it. */
+  | SignalMessage
+  /** Signals that were missed, ascending: everything after `prev` up to `seq` but what has expired or was deleted. */
+  | ({ type: 'signals'; channel: 'signals'; prev: number; signals: WireSignal[] } & Position)
+  | ({ type: 'acked'; id?: MessageId; channel: 'signals' } & Position)
+  /** Answers `auth`; without `id` also tells of another role or plan, or answers a token in the subprotocol. `expiresAt` null: until it is revoked. */
+  | { type: 'authenticated'; id?: MessageId; userId: string; role: UserRole; plan: string; expiresAt: number | null }
+  /** A minute before: send `auth` with a fresh token. */
+  | { type: 'auth_expiring'; expiresAt: number }
+  /** `reason` and `message` where the server did it by itself. */
+  | { type: 'unsubscribed'; id?: MessageId; channel: string; reason?: ErrorCode; message?: string }
   | { type: 'channels'; id?: MessageId; channels: string[] }
   | { type: 'pong'; id?: MessageId; time: number }
-  | { type: 'error'; id?: MessageId; channel?: string; code: ErrorCode; message: string };
+  /** `plan` and `limit` (a name of `Entitlements`) with the code `plan_limit`. */
+  | {
+      type: 'error';
+      id?: MessageId;
+      channel?: string;
+      code: ErrorCode;
+      message: string;
+      plan?: string;
+      limit?: LimitName;
+    };
+
+export type LimitName = Exclude<keyof Entitlements, 'plan'>;
 
 export function toWireCandle(candle: Candle): WireCandle {
   return {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from './codes.js';
 import { LIMITS, type ServerMessage } from './messages.js';
+import { signalMessage, wireSignal } from './signals.js';
 
 /**
  * Server messages as schemas, strict: what docs, tests and machine-readable descriptions are made from and held to.
@@ -36,8 +37,11 @@ const symbolStatus = z.strictObject({
 });
 
 const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
+const limitName = z.enum(['connections', 'channels', 'historyDays', 'intervals', 'signalsPerDay', 'rules']);
 const list = { candles: z.array(wireCandle), gaps: z.array(wireGap) };
 const channel = z.string();
+const prev = z.int().nonnegative();
+const signals = { channel: z.literal('signals'), ...at };
 
 export const serverMessage = z.discriminatedUnion('type', [
   z.strictObject({
@@ -54,19 +58,39 @@ export const serverMessage = z.discriminatedUnion('type', [
     ...at,
     ...list,
     recovered: z.boolean().exactOptional(),
+    limited: z.strictObject({ plan: z.string(), historyDays: z.int().nonnegative() }).exactOptional(),
+    acked: prev.exactOptional(),
   }),
   z.strictObject({
     type: z.literal('candle'),
     channel,
     ...at,
-    prev: z.int().nonnegative().exactOptional(),
+    prev: prev.exactOptional(),
     candle: wireCandle,
   }),
-  z.strictObject({ type: z.literal('gap'), channel, ...at, prev: z.int().nonnegative(), ...wireGap.shape }),
+  z.strictObject({ type: z.literal('gap'), channel, ...at, prev, ...wireGap.shape }),
   z.strictObject({ type: z.literal('heartbeat'), channel, ...at, stale: z.literal(true).exactOptional() }),
   z.strictObject({ type: z.literal('resync'), channel, ...at, ...list, recovered: z.boolean() }),
   z.strictObject({ type: z.literal('status'), channel: z.literal('status'), ...at, symbols: z.array(symbolStatus) }),
-  z.strictObject({ type: z.literal('unsubscribed'), id, channel }),
+  signalMessage,
+  z.strictObject({ type: z.literal('signals'), ...signals, prev, signals: z.array(wireSignal) }),
+  z.strictObject({ type: z.literal('acked'), id, ...signals }),
+  z.strictObject({
+    type: z.literal('authenticated'),
+    id,
+    userId: z.string(),
+    role: z.enum(['user', 'publisher', 'admin']),
+    plan: z.string(),
+    expiresAt: time.nullable(),
+  }),
+  z.strictObject({ type: z.literal('auth_expiring'), expiresAt: time }),
+  z.strictObject({
+    type: z.literal('unsubscribed'),
+    id,
+    channel,
+    reason: errorCode.exactOptional(),
+    message: z.string().exactOptional(),
+  }),
   z.strictObject({ type: z.literal('channels'), id, channels: z.array(z.string()) }),
   z.strictObject({ type: z.literal('pong'), id, time }),
   z.strictObject({
@@ -75,5 +99,7 @@ export const serverMessage = z.discriminatedUnion('type', [
     channel: channel.exactOptional(),
     code: errorCode,
     message: z.string(),
+    plan: z.string().exactOptional(),
+    limit: limitName.exactOptional(),
   }),
 ]) satisfies z.ZodType<ServerMessage>;

@@ -2,7 +2,9 @@ import { parseChannel } from '../../market/channel.js';
 import type { ClientMessage } from '../../wire/messages.js';
 import type { Connection, Job } from '../connection.js';
 import { type Context, type ErrorDetails, replyError } from '../context.js';
+import { boundOf, channelsRefusal, refusalOf } from '../entitled.js';
 import { runJobs } from '../jobs.js';
+import { DEFAULT_DEVICE } from '../login.js';
 
 type Subscribe = Extract<ClientMessage, { op: 'subscribe' }>;
 type Item = Exclude<Subscribe['channels'][number], string>;
@@ -21,13 +23,16 @@ export function subscribe(connection: Connection, message: Subscribe, context: C
 function check(connection: Connection, item: Item, message: Subscribe, context: Context): Job | ErrorDetails {
   const channel = parseChannel(item.channel);
   if (typeof channel === 'string') return { code: 'bad_channel', message: channel };
-  const max = context.limits.channelsPerConnection;
-  if (connection.channels >= max)
-    return { code: 'too_many_channels', message: `the limit is ${max} channels a connection` };
-  const topic = context.hub.topic(channel, connection.encoding);
+  const refusal =
+    refusalOf(connection.login?.identity ?? null, channel) ??
+    channelsRefusal(connection, context.limits.channelsPerConnection);
+  if (refusal !== null) return refusal;
+  const topic = context.hub.topic(channel, connection);
   if (connection.has(topic)) return { code: 'already_subscribed', message: 'the connection has this channel already' };
   topic.source.retain();
   const snapshot = item.snapshot ?? message.snapshot ?? null;
   const { atOnce = false, position = null } = item;
-  return { topic, kind: 'subscribe', id: message.id, snapshot, atOnce, position, cancelled: false };
+  if (channel.kind === 'signals' && connection.login !== null) connection.login.device = item.device ?? DEFAULT_DEVICE;
+  const bound = boundOf(connection);
+  return { topic, kind: 'subscribe', id: message.id, snapshot, atOnce, position, bound, at: -1, cancelled: false };
 }

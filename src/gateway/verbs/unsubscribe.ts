@@ -2,7 +2,7 @@ import { parseChannel } from '../../market/channel.js';
 import type { ClientMessage } from '../../wire/messages.js';
 import type { Connection } from '../connection.js';
 import { type Context, reply, replyError, withId } from '../context.js';
-import { cancel, quit } from '../jobs.js';
+import { cancel, quit } from '../joining.js';
 
 type Unsubscribe = Extract<ClientMessage, { op: 'unsubscribe' }>;
 
@@ -17,7 +17,7 @@ function unsubscribeOne(connection: Connection, name: string, id: Unsubscribe['i
     replyError(connection, { id, channel: name, code: 'bad_channel', message: channel }, context.stats);
     return;
   }
-  const topic = context.hub.peek(channel, connection.encoding);
+  const topic = context.hub.peek(channel, connection);
   if (topic === null || !connection.has(topic)) {
     const text = 'the connection does not have this channel';
     replyError(connection, { id, channel: name, code: 'not_subscribed', message: text }, context.stats);

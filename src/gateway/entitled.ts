@@ -1,0 +1,75 @@
+import { type Channel, parseChannel } from '../market/channel.js';
+import type { Entitlements, Identity, Scope } from '../wire/identity.js';
+import type { Limited } from '../wire/messages.js';
+import { type AnyTopic, type Connection, isSubscribed, type Job } from './connection.js';
+import { type Context, type ErrorDetails, reply, replyError } from './context.js';
+import { cancel, quit } from './joining.js';
+
+type Refusal = Pick<ErrorDetails, 'code' | 'message' | 'plan' | 'limit'>;
+
+/** Why the connection may not have the channel, however many it has; null: it may. Anonymous ones have all but `signals`. */
+export function refusalOf(identity: Identity | null, channel: Channel): Refusal | null {
+  if (identity === null) return channel.kind === 'signals' ? AUTH_REQUIRED : null;
+  if (channel.kind === 'signals') return needs(identity, 'signals:read');
+  if (channel.kind === 'status') return null;
+  const { plan, intervals } = identity.entitlements;
+  if (intervals === null || intervals.includes(channel.interval)) return needs(identity, 'candles');
+  const given = intervals.length === 0 ? 'no intervals' : `the intervals ${intervals.join(' ')}`;
+  return { code: 'plan_limit', plan, limit: 'intervals', message: `the plan ${plan} gives ${given}` };
+}
+
+/** Of what the server gives every connection, the plan may give fewer. */
+export function channelsRefusal(connection: Connection, most: number): Refusal | null {
+  const plan = connection.login?.identity.entitlements;
+  if (plan !== undefined && plan.channels < most && connection.channels >= plan.channels) return tooMany(plan);
+  if (connection.channels < most) return null;
+  return { code: 'too_many_channels', message: `the limit is ${most} channels a connection` };
+}
+
+/** How far back the connection may look. */
+export function boundOf(connection: Connection): Limited | null {
+  const plan = connection.login?.identity.entitlements;
+  return plan === undefined || plan.historyDays === null ? null : { plan: plan.plan, historyDays: plan.historyDays };
+}
+
+/** Takes away what the identity does not give any more, of what is over a number the latest; says so for each. */
+export function dropExcess(connection: Connection, context: Context): void {
+  const identity = connection.login?.identity ?? null;
+  if (identity === null) return;
+  const { channels } = identity.entitlements;
+  const topics = [...connection.live, ...connection.jobs.map((job) => job.topic)];
+  let kept = 0;
+  for (const topic of topics) {
+    const channel = parseChannel(topic.channel);
+    const refusal = typeof channel === 'string' ? null : refusalOf(identity, channel);
+    if (refusal !== null) drop(connection, topic, refusal, context);
+    else if (kept >= channels) drop(connection, topic, tooMany(identity.entitlements), context);
+    else kept++;
+  }
+}
+
+const AUTH_REQUIRED: Refusal = { code: 'auth_required', message: 'send auth first: signals are the caller’s own' };
+
+function needs({ scopes }: Identity, scope: Scope): Refusal | null {
+  if (scopes === null || scopes.includes(scope)) return null;
+  return { code: 'missing_scope', message: `the API key lacks the scope ${scope}` };
+}
+
+function tooMany({ plan, channels }: Entitlements): Refusal {
+  const message = `the plan ${plan} gives ${channels} channels a connection`;
+  return { code: 'plan_limit', plan, limit: 'channels', message };
+}
+
+/** Whoever has not been answered yet gets an error as the answer. */
+function drop(connection: Connection, topic: AnyTopic, refusal: Refusal, context: Context): void {
+  const job: Job | undefined = connection.jobs.find((candidate) => candidate.topic === topic);
+  const { channel } = topic;
+  if (job !== undefined && !isSubscribed(job)) {
+    replyError(connection, { ...refusal, id: job.id, channel }, context.stats);
+  } else {
+    // The message first: sending it hands over what was published to the topic in this turn.
+    reply(connection, { type: 'unsubscribed', channel, reason: refusal.code, message: refusal.message });
+  }
+  if (job === undefined) quit(connection, topic, context);
+  else cancel(connection, job);
+}
