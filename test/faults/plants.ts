@@ -190,8 +190,14 @@ export const PLANTS: readonly Plant[] = [
     only: 'kill -9',
   },
   {
-    name: 'Redis lets an older epoch publish',
+    // Either alone is harmless: who has lost a partition lets go of it before Redis would have to refuse its messages.
+    name: 'a lost partition is kept, and Redis lets an older epoch publish',
     edits: [
+      {
+        file: 'cluster/ownership.ts',
+        find: '    if (!tenure.holdsLease) return;\n    this.#stats.losses++;',
+        replace: '    if (tenure.holdsLease) return;\n    this.#stats.losses++;',
+      },
       {
         file: 'bus/redis/scripts.ts',
         find: `'count', 'last', 'gaps')

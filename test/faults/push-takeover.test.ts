@@ -61,10 +61,20 @@ it('what was published and is in no table when its writer dies is kept, also whe
   if (gateway === undefined) throw new Error('no gateway');
   const from = Math.floor(Date.now() / HOUR_MS) * HOUR_MS - 48 * HOUR_MS;
   await push(ingest, from, range(0, 10));
+  await eventually(
+    () => gateway.server.json<{ symbols: { symbol: string }[] }>('/v1/symbols'),
+    ({ symbols }) => symbols.some(({ symbol }) => symbol === SYMBOL),
+    LIMIT_MS,
+  );
   const follower = await TestClient.connect(gateway.port);
   client = follower;
   follower.send({ op: 'subscribe', channels: [`candles:${SYMBOL}:1m`] });
-  await within(LIMIT_MS, 'subscribed', follower.type('subscribed'));
+  const answer = await within(
+    LIMIT_MS,
+    'subscribed',
+    follower.until((m) => m.type === 'subscribed' || m.type === 'error'),
+  );
+  expect(answer.type, JSON.stringify(answer)).toBe('subscribed');
 
   database.proxy.blackhole();
   const owner = await push(ingest, from, range(10, 31));
