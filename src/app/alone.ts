@@ -38,11 +38,15 @@ export async function openAlone(around: Around, read: Readable, windowOf: Window
   const { config, clock, log, progress, lifecycle } = around;
   const { publisher, subscriber } = localBus(windowOf);
   const { failed, fail } = failing();
-  const store = await openStore(around, read, () => fail(new SecondWriterError()));
+  let current: number | null = null;
+  const store = await openStore(around, read, (epoch) => {
+    if (epoch === current) fail(new SecondWriterError());
+  });
   const symbols = new SymbolWriter((entries) => read.readers.run((sql) => registerSymbols(sql, entries)), clock, log);
   const deps = { around, store, history: read.history, bus: publisher, symbols, node: 'alone' };
   const ingest = new Ingest(deps, [wholePlan(PARTITION, config.feeds, read.readers)]);
   const partition = await ingest.open(PARTITION);
+  current = partition.epoch;
   // The first page is asked for at once: what catching up brought should be readable by then. Live waits for no database.
   await progress.during('Writing the history to the database', () =>
     atMost(HISTORY_WAIT_MS, clock, store.writer.drained()),

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { REVISION_HORIZON_MS, type StoredState } from '../candles/book.js';
 import { CandlePipeline } from '../candles/pipeline.js';
 import { createFeeds, type FeedShare, type Feeds } from '../feed/create.js';
@@ -19,6 +20,8 @@ import { adopt } from './takeover.js';
 const LOAD_DEADLINE_MS = 120_000;
 /** What is on its way into the database when a partition is handed over gets this long; the rest follows from the spool. */
 const HANDOVER_MS = 1500;
+/** Restoring one takes milliseconds, and in between the leases of thousands have to be renewed. */
+const BOOKS_A_TURN = 8;
 
 export interface PartitionDeps {
   readonly around: Around;
@@ -78,7 +81,9 @@ export class Partition {
    */
   static async open(deps: PartitionDeps, plan: PartitionPlan): Promise<Partition> {
     const { store, bus, around } = deps;
+    // Under the next epoch rows of the last one are refused: what is in the table must not come again from the spool.
     await store.writer.drained();
+    await store.spool.saveAcked();
     const { epoch } = await store.readers.run((sql) => takePartition(sql, plan.name, deps.node));
     const symbols = await plan.symbols();
     await adopt(await bus.take(epoch, symbols), epoch, deps.history, store);
@@ -142,11 +147,11 @@ export class Partition {
       symbols.map((symbol) => ({ symbol, source, synthetic })),
     );
     await this.#deps.symbols.register(entries);
-    for (const [symbol, state] of states) restoreBook(this.pipeline, symbol, state);
+    await inTurns(states, ([symbol, state]) => restoreBook(this.pipeline, symbol, state));
     for (const feed of this.#feeds.all) {
       await progress.during(`Catching up: ${feed.source}`, (line) => feed.catchUp((done) => line.update(done)));
     }
-    for (const symbol of this.#symbols) this.pipeline.finishRestore(symbol);
+    await inTurns(this.#symbols, (symbol) => this.pipeline.finishRestore(symbol));
   }
 
   #sink(): TradeSink {
@@ -174,4 +179,12 @@ export class Partition {
 function restoreBook(pipeline: CandlePipeline, symbol: string, state: StoredState): void {
   const last = state.minutes.at(-1);
   if (last !== undefined) pipeline.restore(symbol, state, floorMinute(last.openTime - REVISION_HORIZON_MS));
+}
+
+async function inTurns<T>(items: Iterable<T>, run: (item: T) => void): Promise<void> {
+  let count = 0;
+  for (const item of items) {
+    run(item);
+    if (++count % BOOKS_A_TURN === 0) await nextTurn();
+  }
 }

@@ -166,6 +166,14 @@ export class Spool implements Service {
     if (due || batch.end.segment > this.#saved.cursor.segment) this.#saving ??= this.#save();
   }
 
+  /** Makes what is acknowledged durable, so that none of it is delivered again after a crash. */
+  async saveAcked(): Promise<void> {
+    while (this.#saving !== null) await this.#saving;
+    if (compareCursors(this.#saved.cursor, this.#acked) >= 0) return;
+    this.#saving = this.#save();
+    await this.#saving;
+  }
+
   /** Everything durable that was not acknowledged when called, oldest first. */
   async *readPending(): AsyncIterable<SpoolRecord> {
     const reader = new SpoolReader(this.#options.directory);
