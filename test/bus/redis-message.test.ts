@@ -9,7 +9,7 @@ import {
   encodeGap,
   encodeWindow,
 } from '../../src/bus/redis/records.js';
-import { slotOf } from '../../src/bus/redis/slots.js';
+import { slotOf } from '../../src/kit/redis-slots.js';
 import type { Candle, Gap } from '../../src/market/candle.js';
 import type { MarketEvent } from '../../src/market/event.js';
 import { INTERVALS, type Interval } from '../../src/market/interval.js';

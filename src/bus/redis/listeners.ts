@@ -1,11 +1,11 @@
 import type { Clock } from '../../kit/clock.js';
+import type { Shards } from '../../kit/redis-shards.js';
 import type { Interval } from '../../market/interval.js';
 import { isInterval } from '../../market/interval.js';
 import { isSymbol } from '../../market/symbol.js';
 import type { ChannelKey } from '../bus.js';
 import { Demand } from '../demand.js';
 import type { Names } from './names.js';
-import type { Shards } from './shards.js';
 
 /** After a break subscribers need a moment to come back: until then what was wanted before stays wanted. */
 const GRACE_MS = 3000;

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { slotOf } from '../../kit/redis-slots.js';
 import type { Candle } from '../../market/candle.js';
 import type { HotWindow } from '../../market/event.js';
 import { bucketEnd, type Interval } from '../../market/interval.js';
@@ -6,7 +7,6 @@ import type { Position } from '../../market/position.js';
 import type { ChannelNames } from './names.js';
 import { decodeGaps, decodeOpen, decodeWindow } from './records.js';
 import { READ, runScript } from './scripts.js';
-import { slotOf } from './slots.js';
 
 /** The bus cannot answer now; by name one of those that everything that reads history knows. */
 export class BusUnavailable extends Error {

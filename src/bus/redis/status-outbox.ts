@@ -1,8 +1,8 @@
+import type { Shards } from '../../kit/redis-shards.js';
+import { slotOf } from '../../kit/redis-slots.js';
 import type { SymbolStatus } from '../../market/event.js';
 import type { Names } from './names.js';
 import { runScript, STATUS } from './scripts.js';
-import type { Shards } from './shards.js';
-import { slotOf } from './slots.js';
 
 /** Statuses on their way: the latest of each symbol, sent as soon as Redis takes them. An older epoch's are left out there. */
 export class StatusOutbox {

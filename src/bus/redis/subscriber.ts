@@ -2,6 +2,9 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../kit/clock.js';
 import type { Log } from '../../kit/log.js';
 import { checkRedis, closeRedis, createRedis, type RedisClient } from '../../kit/redis.js';
+import { PubSub } from '../../kit/redis-pubsub.js';
+import { Shards } from '../../kit/redis-shards.js';
+import { slotOf } from '../../kit/redis-slots.js';
 import type { Service } from '../../kit/service.js';
 import type { HotWindow, SymbolStatus } from '../../market/event.js';
 import type { Interval } from '../../market/interval.js';
@@ -10,10 +13,7 @@ import type { ChannelKey, EventsListener, StatusListener, Subscriber } from '../
 import { encodeHint } from './listeners.js';
 import { decodeMessage } from './message.js';
 import { Names } from './names.js';
-import { PubSub } from './pubsub.js';
 import { BusUnavailable, readPositions, readWindow } from './read.js';
-import { Shards } from './shards.js';
-import { slotOf } from './slots.js';
 import { decodeStatusMessage, decodeStored } from './statuses.js';
 
 export interface RedisSubscriberOptions {

@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
+import type { Shards } from '../../kit/redis-shards.js';
+import { slotOf } from '../../kit/redis-slots.js';
 import type { Candle, Gap } from '../../market/candle.js';
 import { INTERVALS } from '../../market/interval.js';
 import type { Position } from '../../market/position.js';
 import type { ChannelNames, Names } from './names.js';
 import { decodeGaps, decodeWindow } from './records.js';
 import { FENCED, loadScripts, TAKE } from './scripts.js';
-import type { Shards } from './shards.js';
-import { slotOf } from './slots.js';
 
 /** What the writer before published of a symbol: where its minutes stand (null: nothing), the latest of them, gaps among them. */
 export interface Taken {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import type { Clock } from '../../kit/clock.js';
-import type { Log } from '../../kit/log.js';
-import { closeRedis, resetConnection } from '../../kit/redis.js';
+import type { Clock } from './clock.js';
+import type { Log } from './log.js';
+import { closeRedis, resetConnection } from './redis.js';
 
 export interface LinkEvents {
   onMessage(channel: string, message: string): void;

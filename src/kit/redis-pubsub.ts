@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis';
-import type { Clock } from '../../kit/clock.js';
-import type { Log } from '../../kit/log.js';
-import { createNodeRedis, createRedis, parseRedisUrl } from '../../kit/redis.js';
-import { Link } from './link.js';
-import type { Shards } from './shards.js';
-import { slotOf } from './slots.js';
+import type { Clock } from './clock.js';
+import type { Log } from './log.js';
+import { createNodeRedis, createRedis, parseRedisUrl } from './redis.js';
+import { Link } from './redis-link.js';
+import type { Shards } from './redis-shards.js';
+import { slotOf } from './redis-slots.js';
 
 export interface PubSubOptions {
   readonly url: string;

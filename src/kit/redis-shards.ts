@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
-import type { Clock } from '../../kit/clock.js';
-import { type RedisClient, resetConnection } from '../../kit/redis.js';
-import { slotOf } from './slots.js';
+import type { Clock } from './clock.js';
+import { type RedisClient, resetConnection } from './redis.js';
+import { slotOf } from './redis-slots.js';
 
 const PROBE_EXPIRY_MS = 5000;
 const PROBE_KEYS_TRIED = 1000;
