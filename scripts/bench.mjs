@@ -7,6 +7,7 @@ const BENCHES = {
   persist: 'bench/persist.ts',
   fanout: 'bench/fanout/run.ts',
   latency: 'bench/latency.ts',
+  cluster: 'bench/cluster.ts',
   start: 'bench/start.ts',
 };
 
