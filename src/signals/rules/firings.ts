@@ -64,14 +64,20 @@ guard AS (
 export class Firings {
   constructor(private readonly sql: Sql) {}
 
-  /** How far a series was judged; null = it never had a rule. */
-  async progress({ symbol, interval }: Series): Promise<Progress | null> {
+  /** How far a series was judged; where nothing is known of it, it begins after `openTime`. */
+  async begin({ symbol, interval }: Series, openTime: number): Promise<Progress> {
     const { rows } = await this.sql.query<{ open_time: number; seq: number }>(
-      'SELECT open_time, seq FROM rule_progress WHERE symbol = $1 AND "interval" = $2',
-      [symbol, interval],
+      `WITH made AS (
+         INSERT INTO rule_progress (symbol, "interval", open_time, seq) VALUES ($1, $2, $3::bigint, 0)
+         ON CONFLICT DO NOTHING RETURNING open_time, seq)
+       SELECT open_time, seq FROM made
+       UNION ALL SELECT open_time, seq FROM rule_progress WHERE symbol = $1 AND "interval" = $2`,
+      [symbol, interval, openTime],
     );
     const [row] = rows;
-    return row === undefined ? null : { openTime: row.open_time, seq: row.seq };
+    // Somebody else made it after this statement began: it is there the next time.
+    if (row === undefined) throw new Error(`the progress of ${symbol} ${interval} cannot be seen yet`);
+    return { openTime: row.open_time, seq: row.seq };
   }
 
   /** Of the enabled rules of a series, by rule: verdicts from `since` (an open time) on, and the last firing before that stands. */
