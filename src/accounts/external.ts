@@ -84,8 +84,8 @@ export class ExternalTokens implements TokenReader {
   /** An account that the operator made without a password waits for the person who has its address. */
   async #adopt(subject: string, email: string): Promise<boolean> {
     const { rowCount } = await this.sql.query(
-      `UPDATE users SET issuer = $1, subject = $2 WHERE lower(email) = $3 AND password_hash = $4 AND issuer IS NULL
-         AND NOT EXISTS (SELECT FROM users WHERE issuer = $1 AND subject = $2)`,
+      `UPDATE users SET issuer = $1::text, subject = $2::text WHERE lower(email) = $3 AND password_hash = $4 AND issuer IS NULL
+         AND NOT EXISTS (SELECT FROM users WHERE issuer = $1::text AND subject = $2::text)`,
       [this.provider.issuer, subject, email, NO_PASSWORD],
     );
     return rowCount === 1;
@@ -94,7 +94,8 @@ export class ExternalTokens implements TokenReader {
   async #insert(id: string, subject: string, email: string): Promise<boolean> {
     const { rowCount } = await this.sql.query(
       `INSERT INTO users (id, email, password_hash, issuer, subject, created_at, updated_at)
-       SELECT $1, $2, $3, $4, $5, $6::timestamp, $6::timestamp WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = $2)
+       SELECT $1, $2::text, $3, $4, $5, $6::timestamp, $6::timestamp
+       WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = $2::text)
        ON CONFLICT DO NOTHING`,
       [id, email, NO_PASSWORD, this.provider.issuer, subject, utc(this.clock.now())],
     );

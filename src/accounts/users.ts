@@ -56,7 +56,8 @@ export class Users {
     const id = v7({ msecs: now });
     const { rowCount } = await this.sql.query(
       `INSERT INTO users (id, email, password_hash, role, created_at, updated_at)
-       SELECT $1, $2, $3, $4, $5::timestamp, $5::timestamp WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = $2)
+       SELECT $1, $2::text, $3, $4, $5::timestamp, $5::timestamp
+       WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = $2::text)
        ON CONFLICT (email) DO NOTHING`,
       [id, email, passwordHash, role, utc(now)],
     );
