@@ -4,10 +4,8 @@ import type { AccountChange, AuthResult, Identity } from '../wire/identity.js';
 export interface Authenticator {
   /** Whose access token or API key it is. Rejects when that cannot be told now. */
   authenticate(token: string): Promise<AuthResult>;
-  /** The same login, session or key, as it stands now. Rejects when that cannot be told now. */
-  recheck(identity: Identity): Promise<AuthResult>;
-  /** What has changed about a user is looked at again at once. @returns a function that removes the listener. */
+  /** What they are now who were accepted earlier, in their order. Rejects when that cannot be told now. */
+  identitiesOf(accepted: readonly Identity[]): Promise<readonly AuthResult[]>;
+  /** Called after each change that somebody's identity depends on, on whichever node; maybe twice. @returns what ends it. */
   onChange(listener: (change: AccountChange) => void): () => void;
-  /** Changes may have been missed: everybody is looked at again. @returns a function that removes the listener. */
-  onMissed(listener: () => void): () => void;
 }

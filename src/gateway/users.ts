@@ -1,14 +1,12 @@
-import type { Clock } from '../kit/clock.js';
-import type { Log } from '../kit/log.js';
-import type { AccountChange, AuthResult, Identity } from '../wire/identity.js';
+import type { AuthResult, Identity } from '../wire/identity.js';
 import { AtMost } from './at-most.js';
 import type { Authenticator } from './authenticator.js';
 import type { Connection } from './connection.js';
 import type { ConnectionCounter } from './connection-counter.js';
 import { within } from './deadline.js';
 import { Login } from './login.js';
+import { Rechecks, type RechecksDeps } from './rechecks.js';
 import type { SignalFeed } from './signal-feed.js';
-import type { GatewayStats } from './stats.js';
 
 /** What makes connections more than anonymous. */
 export interface UserParts {
@@ -23,71 +21,48 @@ export interface User {
   connections: readonly Connection[];
   /** When its logins are to be looked at again; ms since the gateway started. */
   dueAt: number;
-  /** That is under way; `again`: and something changed meanwhile. */
-  checking: boolean;
-  again: boolean;
 }
 
-export interface UsersDeps {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly stats: GatewayStats;
-  readonly random: () => number;
-  uptimeMs(): number;
-  /** How often every login is looked at again. */
-  readonly recheckMs: number;
-  /** How long an answer of the accounts is waited for. */
-  readonly verifyMs: number;
-  /** Tells a connection what its login is now. */
-  readonly settle: (connection: Connection, result: AuthResult) => void;
-}
-
-/** Tokens verified, changed users and others looked at again, at a time: each kind has its own lane. */
+/** Tokens verified at a time. */
 const VERIFYING = 64;
-const CHANGED = 32;
-const ROUTINE = 8;
-const RETRY_MS = 1000;
 
-/** Who is connected here, kept true: what changes about them takes hold at once, and everything is looked at every minute. */
+/** Who is connected here, kept true: what changes about them takes hold at once, and everybody is looked at every minute. */
 export class Users {
   /** Changes heard of; whoever waits for an answer compares it before and after. */
   changes = 0;
   readonly #byId = new Map<string, User>();
   readonly #verifying = new AtMost(VERIFYING);
-  readonly #changed = new AtMost(CHANGED);
-  readonly #routine = new AtMost(ROUTINE);
-  readonly #stops: readonly (() => void)[];
+  readonly #rechecks: Rechecks;
+  readonly #stop: () => void;
 
   constructor(
     readonly parts: UserParts,
-    readonly deps: UsersDeps,
+    readonly deps: RechecksDeps,
   ) {
-    const { authenticator } = parts;
-    this.#stops = [
-      authenticator.onChange((change) => this.#heard(change)),
-      authenticator.onMissed(() => this.#missed()),
-    ];
-  }
-
-  get size(): number {
-    return this.#byId.size;
+    this.#rechecks = new Rechecks(parts.authenticator, deps);
+    this.#stop = parts.authenticator.onChange(({ userId }) => this.#changed(userId));
   }
 
   /** Rejects when it cannot be told in time. */
   verify(token: string): Promise<AuthResult> {
-    return this.#verifying.run(() => this.#inTime(this.parts.authenticator.authenticate(token)));
+    const { verifyMs, clock } = this.deps;
+    return this.#verifying.run(() => within(verifyMs, clock, this.parts.authenticator.authenticate(token)));
   }
 
   /**
    * Makes the connection the user's, if the plan has room for one more. `changes`: as they were before the identity was
    * read. `closed`: it went away meanwhile.
    */
-  async take(connection: Connection, identity: Identity, changes: number): Promise<Login | 'over' | 'closed'> {
+  async take(connection: Connection, identity: Identity, changes: number): Promise<'taken' | 'over' | 'closed'> {
     const { userId, entitlements } = identity;
     if (!(await this.parts.connections.take(userId, entitlements.connections))) return 'over';
-    if (connection.socket !== null) return this.#add(connection, identity, changes);
-    this.parts.connections.release(userId);
-    return 'closed';
+    if (connection.socket === null) {
+      this.parts.connections.release(userId);
+      return 'closed';
+    }
+    this.#add(connection, identity);
+    this.lookAgain(connection, changes);
+    return 'taken';
   }
 
   /** Gives its place back and asks for it anew, as the plan is now. @returns false: there is none any more. */
@@ -108,17 +83,7 @@ export class Users {
 
   /** Something may have changed since its identity was read. */
   lookAgain(connection: Connection, changes: number): void {
-    if (changes !== this.changes && connection.login !== null) void this.check(connection.login.user, true);
-  }
-
-  #add(connection: Connection, identity: Identity, changes: number): Login {
-    const user = this.#byId.get(identity.userId) ?? this.#create(identity.userId);
-    user.connections = [...user.connections, connection];
-    const login = new Login(user, identity);
-    connection.login = login;
-    this.deps.stats.authenticated++;
-    this.lookAgain(connection, changes);
-    return login;
+    if (changes !== this.changes && connection.login !== null) this.#rechecks.now(connection.login.user);
   }
 
   /** Gives its place back. */
@@ -137,99 +102,51 @@ export class Users {
 
   /** Looks again at those whose turn it is. */
   sweep(): void {
-    const now = this.deps.uptimeMs();
-    for (const user of this.#byId.values()) if (user.dueAt <= now && !user.checking) void this.check(user, false);
-  }
-
-  /** Looks at all logins of a user again; where something changes meanwhile, once more. */
-  async check(user: User, urgent: boolean): Promise<void> {
-    user.again = user.checking;
-    if (user.checking) return;
-    user.checking = true;
-    const { uptimeMs, recheckMs, random, log } = this.deps;
-    const lane = urgent ? this.#changed : this.#routine;
-    try {
-      do {
-        user.again = false;
-        await lane.run(() => this.#look(user));
-      } while (user.again);
-      user.dueAt = uptimeMs() + recheckMs * (0.75 + random() / 4);
-    } catch (error) {
-      log.debug({ error: messageOf(error) }, 'a login cannot be looked at now');
-      user.dueAt = uptimeMs() + RETRY_MS;
-    } finally {
-      user.checking = false;
-    }
+    this.#rechecks.sweep(this.#byId.values());
   }
 
   stop(): void {
-    for (const stop of this.#stops) stop();
+    this.#stop();
+  }
+
+  #add(connection: Connection, identity: Identity): void {
+    const user = this.#byId.get(identity.userId) ?? this.#create(identity.userId);
+    user.connections = [...user.connections, connection];
+    connection.login = new Login(user, identity);
+    this.deps.stats.authenticated++;
   }
 
   #create(id: string): User {
     const { uptimeMs, recheckMs, random, stats } = this.deps;
-    const user = { id, connections: [], dueAt: uptimeMs() + recheckMs * random(), checking: false, again: false };
+    const user: User = { id, connections: [], dueAt: uptimeMs() + recheckMs * random() };
     this.#byId.set(id, user);
     stats.users++;
     return user;
   }
 
-  #heard({ userId }: AccountChange): void {
+  #changed(userId: string): void {
     this.changes++;
     const user = this.#byId.get(userId);
-    if (user !== undefined) void this.check(user, true);
-  }
-
-  #missed(): void {
-    this.changes++;
-    for (const user of this.#byId.values()) void this.check(user, true);
-  }
-
-  /** Each session and key is asked for once, however many connections it has. */
-  async #look(user: User): Promise<void> {
-    const logins = new Map<string, Identity>();
-    for (const { login } of user.connections) if (login !== null) logins.set(loginOf(login.identity), login.identity);
-    for (const identity of logins.values()) await this.#lookAt(user, identity);
-  }
-
-  async #lookAt(user: User, identity: Identity): Promise<void> {
-    this.deps.stats.rechecks++;
-    const result = await this.#inTime(this.parts.authenticator.recheck(identity));
-    const asked = loginOf(identity);
-    for (const connection of user.connections)
-      if (connection.login !== null && loginOf(connection.login.identity) === asked)
-        this.deps.settle(connection, result);
-  }
-
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return within(this.deps.verifyMs, this.deps.clock, work);
+    if (user !== undefined) this.#rechecks.now(user);
   }
 }
 
-function loginOf({ sessionId, keyId }: Identity): string {
-  return `${sessionId}/${keyId}`;
-}
-
-/** Errors of others may carry what they were given: only their words are logged. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : 'unknown';
-}
+const nowhere = (): Promise<never> => Promise.reject(new Error('this server has no accounts'));
 
 /** Of a server without accounts. */
 export const NO_USERS: UserParts = {
   authenticator: {
     authenticate: () => Promise.resolve({ failure: 'invalid_token' }),
-    recheck: () => Promise.resolve({ failure: 'invalid_token' }),
+    identitiesOf: nowhere,
     onChange: () => () => {},
-    onMissed: () => () => {},
   },
   connections: { take: () => Promise.resolve(false), release() {} },
   signals: {
-    head: () => Promise.reject(new Error('no signals here')),
+    head: nowhere,
     async *since() {},
-    follow: () => Promise.reject(new Error('no signals here')),
-    ack: () => Promise.reject(new Error('no signals here')),
-    acked: () => Promise.reject(new Error('no signals here')),
+    follow: nowhere,
+    ack: nowhere,
+    acked: nowhere,
     up: true,
     onUp: () => () => {},
   },

@@ -24,9 +24,13 @@ export class TestClient {
     socket.on('error', () => this.#wake());
   }
 
-  static async connect(port: number, protocol: 'json' | 'msgpack' = 'json'): Promise<TestClient> {
-    const protocols = protocol === 'json' ? [] : ['candlecast.v1.msgpack'];
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/stream`, protocols);
+  static connect(port: number, protocol: 'json' | 'msgpack' = 'json'): Promise<TestClient> {
+    return TestClient.offer(port, protocol === 'json' ? [] : ['candlecast.v1.msgpack']);
+  }
+
+  /** Rejects when none of the subprotocols is taken. */
+  static async offer(port: number, protocols: readonly string[]): Promise<TestClient> {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/stream`, [...protocols]);
     const client = new TestClient(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once('open', () => resolve());

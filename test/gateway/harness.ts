@@ -1,13 +1,14 @@
 import type { Bus } from '../../src/bus/bus.js';
 import { LocalBus } from '../../src/bus/local.js';
-import { Gateway } from '../../src/gateway/gateway.js';
+import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.js';
 import type { GatewayLimits } from '../../src/gateway/limits.js';
 import { chooseTransport } from '../../src/gateway/transport/create.js';
 import { type Clock, systemClock } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import { problem } from '../../src/wire/http.js';
 import { TestClient } from './client.js';
-import type { TestMarket } from './market.js';
+import { TestMarket } from './market.js';
+import type { TestUsers } from './users.js';
 
 export const TRANSPORTS = ['uws', 'node'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
@@ -40,6 +41,7 @@ export class Harness<B extends Bus = LocalBus> {
     limits: Partial<GatewayLimits> = {},
     log: Log = silentLog,
     clock: Clock = systemClock,
+    extra: Partial<GatewayOptions> = {},
   ): Promise<Harness<B>> {
     const gateway = new Gateway({
       createTransport: await chooseTransport(transport, silentLog, systemClock),
@@ -50,9 +52,31 @@ export class Harness<B extends Bus = LocalBus> {
       log,
       server: 'candlecast/test',
       limits,
+      ...extra,
     });
     const port = await gateway.listen('127.0.0.1', 0);
     return new Harness(gateway, bus, market, port);
+  }
+
+  /** With accounts and signals. */
+  static withUsers(
+    users: TestUsers,
+    transport: TransportName = 'uws',
+    limits: Partial<GatewayLimits> = {},
+    log: Log = silentLog,
+  ): Promise<Harness> {
+    const market = new TestMarket('BTCUSDT');
+    market.closeMany(5);
+    const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
+    return Harness.over(bus, market, transport, limits, log, users.clock, { users });
+  }
+
+  /** A connection that has authenticated. */
+  async userClient(token: string, protocol: 'json' | 'msgpack' = 'json'): Promise<TestClient> {
+    const client = await this.client(protocol);
+    client.send({ op: 'auth', token, id: 'auth' });
+    await client.type('authenticated');
+    return client;
   }
 
   async client(protocol: 'json' | 'msgpack' = 'json'): Promise<TestClient> {

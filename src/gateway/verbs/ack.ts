@@ -3,8 +3,8 @@ import { type Connection, isSubscribed } from '../connection.js';
 import { type Context, type ErrorDetails, reply, replyError, withId } from '../context.js';
 import { within } from '../deadline.js';
 import type { Login, WaitingAck } from '../login.js';
+import { messageOf } from '../rechecks.js';
 import { SignalChannel } from '../signal-channel.js';
-import { messageOf } from '../users.js';
 
 type Ack = Extract<ClientMessage, { op: 'ack' }>;
 

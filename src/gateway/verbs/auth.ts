@@ -4,8 +4,8 @@ import type { MessageId } from '../../wire/messages.js';
 import type { Connection } from '../connection.js';
 import { type Context, type ErrorDetails, end, replyError } from '../context.js';
 import { dropExcess } from '../entitled.js';
+import { messageOf } from '../rechecks.js';
 import { renew, sendIdentity } from '../settle.js';
-import { messageOf } from '../users.js';
 
 const FAILURES: Readonly<Record<AuthFailure, { code: ErrorCode; message: string }>> = {
   invalid_token: { code: 'invalid_token', message: 'the token is none of this server, or was altered' },
@@ -27,7 +27,8 @@ export async function auth(
     if ('failure' in result) failed(connection, result.failure, id, context);
     else await begin(connection, result, id, changes, context);
   } catch (error) {
-    context.log.warn({ error: messageOf(error) }, 'a token cannot be verified now');
+    const words = messageOf(error).replaceAll(token, '(token)');
+    context.log.warn({ error: words }, 'a token cannot be verified now');
     refuse(connection, { id, code: 'unavailable', message: 'tokens cannot be verified now: try again later' }, context);
   }
 }
@@ -59,12 +60,11 @@ async function begin(
     return;
   }
   const { plan, connections: most } = identity.entitlements;
-  const login = await users.take(connection, identity, changes);
-  if (login === 'closed') return;
-  if (login !== 'over') {
+  const taken = await users.take(connection, identity, changes);
+  if (taken === 'taken') {
     sendIdentity(connection, id);
     dropExcess(connection, context);
-  } else {
+  } else if (taken === 'over') {
     const message = `the plan ${plan} gives ${most} connections at a time, and all are in use`;
     refuse(connection, { id, code: 'plan_limit', plan, limit: 'connections', message }, context);
   }
