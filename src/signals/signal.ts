@@ -69,3 +69,13 @@ export interface Inserted {
 export function isExpired(signal: StoredSignal, now: number): boolean {
   return signal.expiresAt !== null && signal.expiresAt <= now;
 }
+
+export function signalsByUser(signals: readonly StoredSignal[]): Map<string, StoredSignal[]> {
+  const byUser = new Map<string, StoredSignal[]>();
+  for (const signal of signals) {
+    const own = byUser.get(signal.userId);
+    if (own === undefined) byUser.set(signal.userId, [signal]);
+    else own.push(signal);
+  }
+  return byUser;
+}
