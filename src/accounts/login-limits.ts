@@ -125,5 +125,10 @@ export function network(address: string): string {
   const last = tail === undefined || tail === '' ? [] : tail.split(':');
   const groups = [...first, ...Array.from({ length: 8 - first.length - last.length }, () => '0'), ...last];
   const isMapped = groups.slice(0, 5).every((group) => group === '0') && groups[5] === 'ffff';
-  return isMapped ? groups.slice(6).join(':') : `${groups.slice(0, 4).join(':')}::/64`;
+  return isMapped ? groups.slice(6).map(toBytes).join('.') : `${groups.slice(0, 4).join(':')}::/64`;
+}
+
+function toBytes(group: string): string {
+  const value = Number.parseInt(group, 16);
+  return `${value >> 8}.${value & 255}`;
 }
