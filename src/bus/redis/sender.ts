@@ -14,9 +14,13 @@ interface Line {
 }
 
 /** Commands a write. */
-const PIPELINE = 512;
-const IN_FLIGHT_COMMANDS = 8192;
-const IN_FLIGHT_BYTES = 16 * 1024 * 1024;
+const PIPELINE = 128;
+/**
+ * A command that is not answered within a second counts as lost, with its connection. A closed candle is up to 0.1 ms of
+ * Redis' time: what is under way is a fraction of that second, also where Redis gets only a part of a core.
+ */
+const IN_FLIGHT_COMMANDS = 1024;
+const IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
 /** Puts commands on the connections of Redis in pipelines, and tells how each went. What it has under way is bounded. */
 export class Sender {
