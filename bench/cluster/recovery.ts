@@ -45,7 +45,7 @@ async function windows(count: number): Promise<void> {
     );
     for (const [i, edge] of edges.entries())
       process.stdout.write(
-        `    minute ${i}: ${edge.events} events; folded ${ms(edge.foldMs)}, durable ${ms(edge.durableMs)}, all out ${ms(edge.outMs)}; CPU ${ms(edge.cpuMs)}; ${edge.stores} whole windows\n`,
+        `    minute ${i}: ${edge.events} events; folded ${ms(edge.foldMs)}, durable ${ms(edge.durableMs)}, all out ${ms(edge.outMs)}; CPU ${ms(edge.cpuMs)}; ${edge.stores} whole windows, ${edge.failures} commands failed\n`,
       );
   } finally {
     await books.stop();

@@ -79,6 +79,7 @@ class Books {
       });
     await this.#publisher.flush();
     const before = this.#publisher.stats;
+    const failed = sum(before.failures);
     const from = performance.now();
     const cpu = process.cpuUsage();
     for (const symbol of this.#symbols) this.#pipeline.advance(symbol, start + MINUTE_MS + GRACE_MS);
@@ -87,7 +88,7 @@ class Books {
     const durable = performance.now();
     await this.#publisher.flush();
     const { user, system } = process.cpuUsage(cpu);
-    const { events, stores } = this.#publisher.stats;
+    const { events, stores, failures } = this.#publisher.stats;
     return {
       re: 'edge',
       foldMs: folded - from,
@@ -96,8 +97,13 @@ class Books {
       cpuMs: (user + system) / 1000,
       events: events - before.events,
       stores: stores - before.stores,
+      failures: sum(failures) - failed,
     };
   }
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
 let books: Books | null = null;
