@@ -20,7 +20,7 @@ const SKEW_MS = 60_000;
 const FETCH_TIMEOUT_MS = 3000;
 /** Unknown key ids make us ask for new keys this often at most. */
 const COOLDOWN_MS = 30_000;
-const MAX_CLAIM = 255;
+const SUBJECT = /^[\x20-\x7e\u00a0-\uffff]{1,255}$/;
 
 /** The provider's keys cannot be had at present. */
 export class ProviderUnavailable extends Error {
@@ -45,8 +45,7 @@ export class ExternalTokens implements TokenReader {
     if (payload === null) return { failure: 'invalid_token' };
     if ('failure' in payload) return { failure: 'token_expired' };
     const { sub, exp, iat } = payload;
-    if (sub === undefined || sub === '' || sub.length > MAX_CLAIM || exp === undefined || iat === undefined)
-      return { failure: 'invalid_token' };
+    if (!isSubject(sub) || exp === undefined || iat === undefined) return { failure: 'invalid_token' };
     if (iat * 1000 > this.clock.now() + SKEW_MS) return { failure: 'invalid_token' };
     const userId = await this.#userOf(sub, payload);
     return { userId, sessionId: null, expiresAt: exp * 1000 };
@@ -123,6 +122,10 @@ function isAway(error: unknown): boolean {
   if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return true;
   if (error instanceof TypeError) return error.message.includes('fetch');
   return error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC';
+}
+
+function isSubject(sub: unknown): sub is string {
+  return typeof sub === 'string' && SUBJECT.test(sub);
 }
 
 /** An address that the provider has not verified may be anybody's. */

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RedisAnnouncer, redisSessionStore } from '../../src/accounts/redis.js';
+import { silentLog } from '../../src/kit/log.js';
+import { closeRedis, createRedis, type RedisClient } from '../../src/kit/redis.js';
+import type { AccountChange } from '../../src/wire/identity.js';
+import { RedisServer } from '../support/redis.js';
+import { accountsDatabase, accountsOn, logIn, loginsOf, newUser } from './support.js';
+
+let server: RedisServer;
+let redis: RedisClient;
+
+const ready = async (client: RedisClient): Promise<RedisClient> => {
+  if (client.status !== 'ready') await new Promise((resolve) => client.once('ready', resolve));
+  return client;
+};
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = await ready(createRedis(server.url, { name: 'test', log: silentLog }));
+});
+afterAll(async () => {
+  closeRedis(redis);
+  await server.stop();
+});
+
+test('announcements reach other nodes, and begin anew after Redis was gone', async () => {
+  const options = { url: server.url, prefix: 'cc:', redis, log: silentLog };
+  const [sender, receiver] = [new RedisAnnouncer(options), new RedisAnnouncer(options)];
+  const heard: AccountChange[] = [];
+  let wake = (): void => {};
+  const next = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve;
+    });
+  receiver.onAnnounced((change) => {
+    heard.push(change);
+    wake();
+  });
+  let gaps = 0;
+  receiver.onGap(() => {
+    gaps++;
+    wake();
+  });
+  const listening = next();
+  await receiver.start();
+  await listening;
+  const change = { userId: '019ab000-0000-7000-8000-000000000000', sessionId: null, keyId: null };
+  for (const bad of ['x', '{}', '{"userId":1}', '{"userId":"x","sessionId":null,"keyId":null}', 'null'])
+    await redis.publish('cc:accounts', bad);
+  const first = next();
+  sender.announce(change);
+  await first;
+  expect([heard, gaps]).toEqual([[change], 1]);
+  const back = next();
+  await server.restart();
+  sender.announce(change);
+  await back;
+  expect(gaps).toBe(2);
+  await ready(redis);
+  const second = next();
+  sender.announce(change);
+  await second;
+  expect(heard.length).toBeGreaterThanOrEqual(2);
+  await receiver.stop();
+  await sender.stop();
+});
+
+test('session:{user_id} is the latest session, by which nobody can log in', async () => {
+  const at = await accountsDatabase('embedded');
+  const { accounts } = accountsOn(at.pool, { sessionStore: redisSessionStore(redis, 'cc:') });
+  const { id, email } = await newUser(at.pool);
+  const record = async () => {
+    await accounts.stop();
+    const text = await redis.get(`cc:session:${id}`);
+    return text === null ? null : (JSON.parse(text) as unknown);
+  };
+  const hash = (token: string) => createHash('sha256').update(token).digest('hex');
+  const one = await logIn(accounts, email);
+  expect(await record()).toEqual({ token: hash(one.refreshToken), expiry: one.refreshExpiresAt });
+  const two = await logIn(accounts, email);
+  expect(await record()).toEqual({ token: hash(two.refreshToken), expiry: two.refreshExpiresAt });
+  const next = await loginsOf(accounts).refresh(one.refreshToken);
+  expect(await record()).toEqual({ token: hash(next.refreshToken), expiry: next.refreshExpiresAt });
+  await loginsOf(accounts).logout(next, false);
+  expect(await record()).toEqual({ token: hash(two.refreshToken), expiry: two.refreshExpiresAt });
+  await loginsOf(accounts).logout(two, true);
+  expect(await record()).toBeNull();
+  await at.stop();
+});
