@@ -5,6 +5,8 @@ import { JWT_SECRET, NOON } from './support.js';
 export interface Parts {
   readonly userId: string;
   readonly sessionId: string;
+  /** A session of somebody else, which is alive. */
+  readonly foreignSession: string;
   /** A good token, and one of a session that has ended. */
   readonly good: string;
   readonly revoked: string;
@@ -64,6 +66,7 @@ export function badTokens(parts: Parts): [string, string][] {
     ...cuts(parts.good, 'token'),
     ...cuts(parts.key, 'key'),
     ...keys(parts),
+    ['the session of somebody else', forge(HEADER, { ...claims, sid: parts.foreignSession })],
     ['a token of a session that has ended', parts.revoked],
     ['a key that was revoked', parts.revokedKey],
     ['a refresh token', parts.refreshToken],
@@ -117,6 +120,10 @@ function headers(claims: Json): [string, string][] {
     ]),
     ...types.map((bad): [string, string] => [`typ ${JSON.stringify(bad)}`, forge({ ...HEADER, typ: bad }, claims)]),
     ...kids.map((bad): [string, string] => [`kid ${JSON.stringify(bad)}`, forge({ ...HEADER, kid: bad }, claims)]),
+    ...['384', '512'].map((bits): [string, string] => [
+      `our key with HS${bits}`,
+      forge({ ...HEADER, alg: `HS${bits}` }, claims, (text) => hmac(text, SECRETS.get('k1') ?? '', `sha${bits}`)),
+    ]),
     ['no typ', forge({ alg, kid }, claims)],
     ['no kid', forge({ alg, typ }, claims)],
     ['no alg', forge({ typ, kid }, claims)],

@@ -21,6 +21,7 @@ beforeAll(async () => {
   ({ accounts } = accountsOn(at.pool));
   await accounts.start();
   const { id, email } = await newUser(at.pool);
+  const { sessionId: foreignSession } = await logIn(accounts, (await newUser(at.pool)).email);
   const [login, other] = [await logIn(accounts, email), await logIn(accounts, email)];
   const identity = asIdentity(await accounts.authenticate(login.accessToken));
   const { key } = await accounts.createKey(identity, { name: 'bot', scopes: ['candles'] });
@@ -28,7 +29,16 @@ beforeAll(async () => {
   await accounts.revokeKey(id, revoked.entry.id);
   await loginsOf(accounts).logout({ userId: id, sessionId: other.sessionId }, false);
   const { accessToken: good, refreshToken, sessionId } = login;
-  parts = { userId: id, sessionId, good, revoked: other.accessToken, key, revokedKey: revoked.key, refreshToken };
+  parts = {
+    userId: id,
+    sessionId,
+    foreignSession,
+    good,
+    revoked: other.accessToken,
+    key,
+    revokedKey: revoked.key,
+    refreshToken,
+  };
 });
 afterAll(async () => {
   await accounts.stop();
