@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { EXIT_USER, migrateCommand, serveDatabaseCommand, startCommand } from './app/commands.js';
+import { createUserCommand, EXIT_USER, migrateCommand, serveDatabaseCommand, startCommand } from './app/commands.js';
 import { packageVersion } from './app/package.js';
 
 /** Named here and not in commander, for which a misspelt command would be an argument of the default one. */
@@ -20,6 +20,13 @@ db.command('serve')
   .description('serve the embedded database to other local processes (the default)')
   .action(serveDatabaseCommand);
 db.command('migrate').description('bring the schema of the configured database up to date').action(migrateCommand);
+
+const user = program.command('user').description('accounts');
+user
+  .command('create <email>')
+  .description('make an account; its password is read from standard input')
+  .option('--role <role>', 'user, publisher or admin', 'user')
+  .action(createUserCommand);
 
 const given = process.argv.slice(2);
 const implied = DEFAULTS[given.join(' ')];

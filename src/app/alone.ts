@@ -9,6 +9,7 @@ import { Ingest, wholePlan } from './ingest.js';
 import type { Parts } from './parts.js';
 import { openStore, type Readable, startJobs } from './store.js';
 import { SymbolWriter } from './symbol-writer.js';
+import { openUsers } from './users.js';
 
 const PARTITION = 'all';
 const HISTORY_WAIT_MS = 15_000;
@@ -51,10 +52,12 @@ export async function openAlone(around: Around, read: Readable, windowOf: Window
   await progress.during('Writing the history to the database', () =>
     atMost(HISTORY_WAIT_MS, clock, store.writer.drained()),
   );
+  const users = await openUsers(around, config.databaseUrl ?? read.url, null);
   return {
     ingest,
     store,
     subscriber,
+    users,
     statuses: subscriber,
     live: (symbol, interval) => ingest.window(symbol, interval),
     isStoreBehind: () => store.spool.stats().recordsBehind > 0,

@@ -17,6 +17,7 @@ import { Ingest, PUSH_SOURCE, sharedPlans } from './ingest.js';
 import type { Parts } from './parts.js';
 import { openStore, type Readable, type Store } from './store.js';
 import { SymbolWriter } from './symbol-writer.js';
+import { openUsers } from './users.js';
 import { WatchedStatuses } from './watched-statuses.js';
 
 /** Readers wait this long at most for the spools of other nodes. */
@@ -44,11 +45,13 @@ export async function openCluster(around: Around, read: Readable, url: string, n
   if (writing !== null) spoolBehind = () => writing.store.spool.stats().recordsBehind;
   const members = writing?.ownership ?? new Members(membership);
   const statuses = subscriber === null ? null : watched(around, subscriber, members);
+  const users = serves ? await openUsers(around, config.databaseUrl ?? read.url, { redis, url, node }) : null;
   const isStoreBehind = (): boolean => anyBehind(members.nodes());
   return {
     ingest: writing?.ingest ?? null,
     store: writing?.store ?? null,
     subscriber,
+    users,
     statuses,
     live: async (symbol, interval) =>
       (await writing?.ingest.window(symbol, interval)) ?? (await subscriber?.window(symbol, interval)) ?? null,

@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline';
+import { createUser } from '../accounts/create-user.js';
 import { type Config, loadConfig } from '../config/config.js';
 import { type FeedSpec, parseFeeds } from '../feed/spec.js';
 import { systemClock } from '../kit/clock.js';
@@ -6,11 +8,13 @@ import type { Log } from '../kit/log.js';
 import { Lifecycle, onSignals } from '../ops/lifecycle.js';
 import { createLog } from '../ops/log.js';
 import { ProgressLines } from '../ops/progress.js';
+import type { UserRole } from '../wire/identity.js';
 import { toStop } from './around.js';
 import { endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { requireFreePort } from './port.js';
 import { startServer } from './server.js';
 import { startJobs } from './store.js';
+import { openRelational } from './users.js';
 import { isWorker, primaryGone, tellPrimary } from './worker.js';
 import { Workers } from './workers.js';
 
@@ -127,6 +131,40 @@ export function serveDatabaseCommand(): Promise<void> {
     process.stdout.write(`DATABASE_URL=${database.url}\n`);
     process.exit(await untilStopped(ground, endedByItself(database.exited, lifecycle)));
   });
+}
+
+/** `candlecast user create`: the first line of standard input is the password. */
+export function createUserCommand(email: string, options: { readonly role: string }): Promise<void> {
+  return run(async (ground) => {
+    const { config, log, progress, lifecycle } = ground;
+    const role = toRole(options.role);
+    const database = await openDatabase({
+      url: config.databaseUrl ?? config.timescaleUrl,
+      dataDir: config.dataDir,
+      clock: systemClock,
+      log,
+      progress,
+    });
+    await lifecycle.start(toStop('database', () => database.stop()));
+    const sql = await openRelational({ ...ground, clock: systemClock }, database.url);
+    const user = await createUser(sql, systemClock, { email, role, password: await readPassword() });
+    process.stdout.write(`${user.email} is ${user.role}, id ${user.id}\n`);
+    await lifecycle.stop();
+    process.exit(EXIT_OK);
+  });
+}
+
+function toRole(text: string): UserRole {
+  const roles: readonly UserRole[] = ['user', 'publisher', 'admin'];
+  const role = roles.find((name) => name === text);
+  if (role === undefined) throw new UserError(`--role must be one of ${roles.join(', ')}`);
+  return role;
+}
+
+async function readPassword(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('Password: ');
+  for await (const line of createInterface({ input: process.stdin })) return line;
+  throw new UserError('the password is missing: give it on standard input');
 }
 
 export function migrateCommand(): Promise<void> {

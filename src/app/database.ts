@@ -36,9 +36,14 @@ export async function openDatabase({ url, dataDir, log, progress }: DatabaseSett
 }
 
 /** Brings the schema up to date. @returns how many migrations were applied. @throws UserError */
-export async function migrateDatabase(url: string, log: Log, progress: ProgressLines): Promise<number> {
+export async function migrateDatabase(
+  url: string,
+  log: Log,
+  progress: ProgressLines,
+  set: 'timescale' | 'postgres' = 'timescale',
+): Promise<number> {
   const sql = connect(url);
-  const directory = join(packageRoot(), 'sql', 'timescale');
+  const directory = join(packageRoot(), 'sql', set);
   try {
     return await progress.during('Migrating the database', (line) =>
       migrate({ sql, directory, log, onProgress: ({ index, total }) => line.update((index - 1) / total) }),

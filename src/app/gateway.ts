@@ -3,6 +3,7 @@ import { Gateway } from '../gateway/gateway.js';
 import type { SourceBus } from '../gateway/source-bus.js';
 import type { GatewayStats } from '../gateway/stats.js';
 import type { CreateTransport } from '../gateway/transport/transport.js';
+import type { UserParts } from '../gateway/users.js';
 import type { HttpHandler } from '../wire/http.js';
 import type { Around } from './around.js';
 import { toStop } from './around.js';
@@ -23,13 +24,14 @@ export interface GatewayParts {
   readonly statuses: Statuses;
   readonly view: MarketView;
   readonly read: Readable;
+  readonly users: UserParts | null;
   readonly stats: GatewayStats;
 }
 
 /** WebSockets and HTTP on the configured port. @returns the port. @throws UserError */
 export async function openGateway(
   { config, clock, log, lifecycle }: Around,
-  { createTransport, http, subscriber, statuses, view, read, stats }: GatewayParts,
+  { createTransport, http, subscriber, statuses, view, read, users, stats }: GatewayParts,
 ): Promise<number> {
   const gateway = new Gateway({
     createTransport,
@@ -40,6 +42,8 @@ export async function openGateway(
     log,
     server: `candlecast/${packageVersion()}`,
     stats,
+    allowedOrigins: config.allowedOrigins,
+    ...(users === null ? {} : { users }),
   });
   const port = await gateway.listen(config.host, config.port);
   await lifecycle.start(

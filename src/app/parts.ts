@@ -4,6 +4,7 @@ import type { Interval } from '../market/interval.js';
 import type { Metric } from '../ops/metrics.js';
 import type { Ingest } from './ingest.js';
 import type { Store } from './store.js';
+import type { UsersSide } from './users.js';
 
 export type Statuses = Pick<Subscriber, 'statuses' | 'onStatus'>;
 
@@ -13,6 +14,8 @@ export interface Parts {
   readonly ingest: Ingest | null;
   readonly store: Store | null;
   readonly subscriber: Subscriber | null;
+  /** Accounts; null where this process has none. */
+  readonly users: UsersSide | null;
   /** What clients are told of each symbol's feed; null without a subscriber. */
   readonly statuses: Statuses | null;
   /** The published state of a symbol; null for one that no feed brings. */

@@ -67,7 +67,16 @@ export async function startServer(around: Around): Promise<RunningServer> {
   const port =
     subscriber === null || statuses === null
       ? await openHttp(around, createTransport, http)
-      : await openGateway(around, { createTransport, http, subscriber, statuses, view, read, stats });
+      : await openGateway(around, {
+          createTransport,
+          http,
+          subscriber,
+          statuses,
+          view,
+          read,
+          users: parts.users?.parts ?? null,
+          stats,
+        });
   await parts.goLive();
   return { port, failed: Promise.race([read.failed, parts.failed]) };
 }
@@ -101,6 +110,7 @@ async function routesOf(
     ...healthRoutes({ notReady }),
     metricsRoute(around.config.workers > 1 ? metricsOfAll(metrics, around.clock) : metrics),
     tradesRoute(intakeOf(around, ingest)),
+    ...(parts.users?.routes ?? []),
     ...(subscriber === null
       ? []
       : [

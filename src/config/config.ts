@@ -4,6 +4,7 @@ import { type Environment, readEnvironment } from './environment.js';
 import { likelyTypos } from './typos.js';
 import {
   type LogLevel,
+  parseOrigins,
   parseRoles,
   type Role,
   UNUSED_VARIABLES,
@@ -24,6 +25,15 @@ export interface Config<F> {
   /** Before every key and channel in Redis. */
   readonly redisPrefix: string;
   readonly roles: readonly Role[];
+  /** Whose access tokens are believed. Secrets: never log them. */
+  readonly jwtSecret: string | null;
+  readonly identityProvider: { readonly jwksUrl: string; readonly issuer: string; readonly audience: string } | null;
+  /** JSON; null = the built-in plans. */
+  readonly plans: string | null;
+  /** Whether strangers may make accounts. */
+  readonly registration: boolean;
+  /** Lower case; besides our own host. */
+  readonly allowedOrigins: readonly string[];
   readonly workers: number;
   /** Absolute path of an existing, writable directory. */
   readonly dataDir: string;
@@ -70,8 +80,13 @@ export function loadConfig<F>(parseFeeds: FeedParser<F>, env: Environment = proc
 }
 
 /** What is right by itself but not together. */
-function conflicts({ ROLES, REDIS_URL, TIMESCALE_URL, DATABASE_URL, WORKERS }: Variables): string[] {
+function conflicts(v: Variables): string[] {
+  const { ROLES, REDIS_URL, TIMESCALE_URL, DATABASE_URL, WORKERS } = v;
   const errors: string[] = [];
+  if (v.JWKS_URL !== undefined && v.JWT_SECRET !== undefined)
+    errors.push('JWT_SECRET and JWKS_URL are both set: tokens are made here or by a provider: set one');
+  if (v.JWKS_URL !== undefined && (v.JWT_ISSUER === undefined || v.JWT_AUDIENCE === undefined))
+    errors.push('JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE: tokens that were made for others must not be believed');
   const roles = parseRoles(ROLES) ?? [];
   const part = roles.length === 1 ? roles[0] : null;
   if (part !== null && REDIS_URL === undefined)
@@ -83,6 +98,10 @@ function conflicts({ ROLES, REDIS_URL, TIMESCALE_URL, DATABASE_URL, WORKERS }: V
   return errors;
 }
 
+function providerOf({ JWT_ISSUER = '', JWT_AUDIENCE = '' }: Variables, jwksUrl: string) {
+  return { jwksUrl, issuer: JWT_ISSUER, audience: JWT_AUDIENCE };
+}
+
 function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: readonly string[]): Config<F> {
   return Object.freeze({
     port: v.PORT,
@@ -91,6 +110,11 @@ function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: re
     timescaleUrl: v.TIMESCALE_URL ?? v.DATABASE_URL ?? null,
     redisUrl: v.REDIS_URL ?? null,
     redisPrefix: v.REDIS_PREFIX,
+    jwtSecret: v.JWT_SECRET ?? null,
+    identityProvider: v.JWKS_URL === undefined ? null : providerOf(v, v.JWKS_URL),
+    plans: v.PLANS ?? null,
+    registration: v.REGISTRATION === 'open',
+    allowedOrigins: Object.freeze(parseOrigins(v.ALLOWED_ORIGINS) ?? []),
     roles: Object.freeze(parseRoles(v.ROLES) ?? []),
     workers: v.WORKERS,
     dataDir,

@@ -20,6 +20,26 @@ function postgresUrl() {
   return z.string().refine(isPostgresUrl, 'must be a URL such as postgres://user:password@host:5432/database');
 }
 
+const ORIGIN = /^https?:\/\/[^\s/,]+$/;
+
+/** @returns null where it is no list of origins. */
+export function parseOrigins(text: string): readonly string[] | null {
+  const origins = text
+    .split(',')
+    .map((origin) => origin.trim().toLowerCase())
+    .filter((origin) => origin !== '');
+  return origins.every((origin) => origin === '*' || ORIGIN.test(origin)) ? origins : null;
+}
+
+function httpUrl() {
+  return z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol),
+      'must be an http(s) URL',
+    );
+}
+
 const ROLES = ['ingest', 'gateway'] as const;
 
 /** What a process does. `ingest` turns trades into candles, `gateway` serves clients. */
@@ -56,6 +76,16 @@ export const VARIABLES = {
     .string()
     .regex(/^[A-Za-z0-9._:-]{1,40}$/, 'must be 1 to 40 characters of A-Z, a-z, 0-9, ".", "_", ":" and "-"')
     .default(''),
+  JWT_SECRET: z.string().optional(),
+  JWKS_URL: httpUrl().optional(),
+  JWT_ISSUER: z.string().max(255, 'must be at most 255 characters').optional(),
+  JWT_AUDIENCE: z.string().max(255, 'must be at most 255 characters').optional(),
+  PLANS: z.string().optional(),
+  REGISTRATION: z.enum(['open', 'closed'], 'must be open (anybody may make an account) or closed').default('open'),
+  ALLOWED_ORIGINS: z
+    .string()
+    .refine((text) => parseOrigins(text) !== null, 'must be a list of origins such as https://app.example.com')
+    .default(''),
   ROLES: z
     .string()
     .refine((text) => parseRoles(text) !== null, ROLES_RULE)
@@ -72,7 +102,7 @@ export const VARIABLES = {
 } as const;
 
 /** Known to Candlecast but without effect in this version. */
-export const UNUSED_VARIABLES = ['CLICKHOUSE_URL', 'JWT_SECRET', 'JWKS_URL'] as const;
+export const UNUSED_VARIABLES = ['CLICKHOUSE_URL'] as const;
 
 export const variablesSchema = z.object(VARIABLES);
 

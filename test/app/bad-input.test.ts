@@ -202,7 +202,7 @@ describe('a running server', () => {
       FEEDS: `replay:${file}?speed=0&symbol=BAD;push`,
       LOG_LEVL: 'debug',
       CANDLECAST_PORT: '1',
-      JWT_SECRET: 'secret',
+      CLICKHOUSE_URL: 'http://localhost',
     });
   });
   afterAll(async () => {
@@ -213,7 +213,7 @@ describe('a running server', () => {
     const said = logged(server).map(({ msg }) => msg);
     expect(said).toContain('LOG_LEVL is not a variable of Candlecast: did you mean LOG_LEVEL?');
     expect(said).toContain('CANDLECAST_PORT is not a variable of Candlecast: did you mean PORT?');
-    expect(said).toContain('JWT_SECRET is set but has no effect in this version');
+    expect(said).toContain('CLICKHOUSE_URL is set but has no effect in this version');
   });
 
   it('names every malformed line of a file and folds the rest', async () => {

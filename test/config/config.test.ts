@@ -34,6 +34,11 @@ test('defaults', () => {
     redisPrefix: '',
     roles: ['ingest', 'gateway'],
     workers: 1,
+    jwtSecret: null,
+    identityProvider: null,
+    plans: null,
+    registration: true,
+    allowedOrigins: [],
     dataDir: join(root, 'data'),
     feeds: [{ kind: 'demo', seed: 1 }],
     logLevel: 'info',
@@ -83,6 +88,10 @@ test.each([
   [{ REDIS_URL: 'http://h' }, /^REDIS_URL must be redis:\/\/\[user/],
   [{ REDIS_PREFIX: 'a b' }, /^REDIS_PREFIX must be 1 to 40 characters/],
   [{ WORKERS: '2' }, /^WORKERS needs ROLES=gateway/],
+  [{ JWKS_URL: 'https://id/keys' }, /^JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE/],
+  [{ JWKS_URL: 'keys' }, /^JWKS_URL must be an http/],
+  [{ REGISTRATION: 'yes' }, /^REGISTRATION must be open/],
+  [{ ALLOWED_ORIGINS: 'example.com' }, /^ALLOWED_ORIGINS must be a list of origins/],
   [{ WORKERS: '0' }, /^WORKERS must be an integer from 1 to 256/],
   [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL must be one of trace, debug/],
   [{ TRANSPORT: 'tcp' }, /^TRANSPORT must be auto, uws or node/],
@@ -127,9 +136,9 @@ test.skipIf(process.getuid?.() === 0)('a data directory without permission is re
 });
 
 test('variables without effect and misspelt ones are warned of', () => {
-  const env = { JWT_SECRET: 's', FEED: 'demo', LOGLEVEL: 'info', CANDLECAST_PORT: '1', DATABSE_URL: 'x' };
+  const env = { CLICKHOUSE_URL: 's', FEED: 'demo', LOGLEVEL: 'info', CANDLECAST_PORT: '1', DATABSE_URL: 'x' };
   expect(load(env).warnings).toEqual([
-    'JWT_SECRET is set but has no effect in this version',
+    'CLICKHOUSE_URL is set but has no effect in this version',
     'FEED is not a variable of Candlecast: did you mean FEEDS?',
     'LOGLEVEL is not a variable of Candlecast: did you mean LOG_LEVEL?',
     'CANDLECAST_PORT is not a variable of Candlecast: did you mean PORT?',

@@ -11,7 +11,7 @@ import { seed } from './kit/scenario.js';
 import { Truth } from './kit/truth.js';
 import { within } from './kit/within.js';
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 const directories: string[] = [];
 let server: Server | undefined;
 let client: OracleClient | undefined;

@@ -12,7 +12,7 @@ import { Truth } from './kit/truth.js';
 import { within } from './kit/within.js';
 
 const CUTS = times(12, 300);
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 let server: Server | undefined;
 let dataDir: string | undefined;
 const proxies: FaultProxy[] = [];

@@ -23,6 +23,7 @@ it(`${CLIENTS} clients cut at once`, { timeout: 300_000 }, async () => {
   crowd = await Crowd.join(cluster, seed, { clients: CLIENTS, channels, keeps: false });
   await within(LIMIT_MS, 'candles come', crowd.advance(1));
   const back = new Distribution();
+  const reads = await historyReads(cluster);
   for (let round = 0; round < ROUNDS; round++) {
     const started = performance.now();
     for (const { socket } of crowd.clients) socket?.terminate();
@@ -36,5 +37,12 @@ it(`${CLIENTS} clients cut at once`, { timeout: 300_000 }, async () => {
   }
   await report('all clients cut at once', { 'ms until caught up': back, clients: CLIENTS });
   await crowd.expectTruth();
+  // On each gateway and each time at most one a channel.
+  expect((await historyReads(cluster)) - reads).toBeLessThanOrEqual(channels.length * cluster.gateways.length * ROUNDS);
   if (full) expect(back.percentile(100)).toBeLessThanOrEqual(5000);
 });
+
+async function historyReads({ gateways }: Cluster): Promise<number> {
+  const counts = await Promise.all(gateways.map((gateway) => gateway.metric('history_reads_total')));
+  return counts.reduce((sum, count) => sum + count, 0);
+}

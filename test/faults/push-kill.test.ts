@@ -10,7 +10,7 @@ import { explainFailure, seed, times } from './kit/scenario.js';
 
 const KILLS = times(2, 30);
 const SYMBOL = 'PUSHED';
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 let cluster: Cluster | undefined;
 
 afterEach(async () => {

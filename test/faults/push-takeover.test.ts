@@ -9,7 +9,7 @@ import { explainFailure } from './kit/scenario.js';
 import { within } from './kit/within.js';
 
 const SYMBOL = 'PUSHED';
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 let cluster: Cluster | undefined;
 let client: TestClient | undefined;
 

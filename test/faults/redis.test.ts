@@ -9,7 +9,7 @@ import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { untilHealed, untilStale } from './kit/staleness.js';
 import { within } from './kit/within.js';
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 const KILLS = times(1, 10);
 const FROZEN_MS = full ? 30_000 : 6_000;
 const CUTTING_MS = full ? 30_000 : 3_000;
