@@ -1,7 +1,7 @@
 import { CLOSE, type ErrorCode } from '../wire/codes.js';
 import { type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
 import { UnknownSymbol } from './candle-channel.js';
-import type { Connection, Job } from './connection.js';
+import { type Connection, isSubscribed, type Job } from './connection.js';
 import { type Context, end, reply, replyError, withId } from './context.js';
 import { isHistoryUnavailable } from './history.js';
 import { cancel, join } from './joining.js';
@@ -107,7 +107,9 @@ function fail(connection: Connection, job: Job, error: unknown, context: Context
   const { code, message } = explain(error);
   const { channel } = job.topic;
   if (code === 'internal') context.log.error({ error, channel }, 'a subscription failed');
-  if (job.kind === 'resync') end(connection, CLOSE.slowConsumer, context.stats);
+  if (job.topic.source instanceof SignalChannel && isSubscribed(job))
+    reply(connection, { type: 'unsubscribed', channel, reason: code, message });
+  else if (job.kind === 'resync') end(connection, CLOSE.slowConsumer, context.stats);
   else replyError(connection, { code, message, id: job.id, channel }, context.stats);
 }
 

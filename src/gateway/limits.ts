@@ -12,8 +12,8 @@ export interface GatewayLimits {
   readonly invalidInARow: number;
   /** Refused tokens in a row before the connection is closed. */
   readonly authFailures: number;
-  /** Messages that wait while a token is verified, and how long that may take. */
-  readonly waitingMessages: number;
+  /** What may wait of the messages of a connection while its token is verified, and how long that may take. */
+  readonly waitingBytes: number;
   readonly verifyMs: number;
   /** How long before a token expires its connection is warned. */
   readonly expiryWarningMs: number;
@@ -54,7 +54,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   messageBurst: 200,
   invalidInARow: 20,
   authFailures: 3,
-  waitingMessages: 32,
+  waitingBytes: 64 * 1024,
   verifyMs: 10_000,
   expiryWarningMs: 60_000,
   recheckMs: 60_000,

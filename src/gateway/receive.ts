@@ -19,15 +19,22 @@ const OPS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
   'ack',
 ]);
 
+/** What a frame takes beside its text. */
+const FRAME_BYTES = 64;
+
 /** One inbound frame; `text` is null where it was binary. */
 export function receive(connection: Connection, text: string | null, context: Context): void {
   if (connection.closing || !admit(connection, context)) return;
   if (connection.waiting === null) accept(connection, text, context);
-  else if (connection.waiting.length < context.limits.waitingMessages) connection.waiting.push(text);
+  else if (sizeOf(connection.waiting) < context.limits.waitingBytes) connection.waiting.push(text);
   else {
-    const message = `over ${context.limits.waitingMessages} messages while a token is verified: dropped`;
+    const message = `over ${context.limits.waitingBytes} bytes while a token is verified: dropped`;
     replyError(connection, { code: 'rate_limited', message }, context.stats);
   }
+}
+
+function sizeOf(frames: readonly (string | null)[]): number {
+  return frames.reduce((bytes, text) => bytes + FRAME_BYTES + (text?.length ?? 0), 0);
 }
 
 /** What comes while the token is verified waits its turn: messages are answered in order. */

@@ -58,7 +58,7 @@ export class Harness<B extends Bus = LocalBus> {
     return new Harness(gateway, bus, market, port);
   }
 
-  /** With accounts and signals. */
+  /** With accounts and signals, in a time that may jump: a ping sent before is not late after. */
   static withUsers(
     users: TestUsers,
     transport: TransportName = 'uws',
@@ -68,7 +68,7 @@ export class Harness<B extends Bus = LocalBus> {
     const market = new TestMarket('BTCUSDT');
     market.closeMany(5);
     const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
-    return Harness.over(bus, market, transport, limits, log, users.clock, { users });
+    return Harness.over(bus, market, transport, { pongTimeoutMs: 3_600_000, ...limits }, log, users.clock, { users });
   }
 
   /** A connection that has authenticated. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/gateway/limits.js';
+import { silentLog } from '../../src/kit/log.js';
 import { CLOSE, ERROR_CODES } from '../../src/wire/codes.js';
 import { clientMessage, LIMITS, type ServerMessage } from '../../src/wire/messages.js';
 import { serverMessage } from '../../src/wire/schemas.js';
@@ -8,6 +9,7 @@ import type { TestClient } from './client.js';
 import { Harness } from './harness.js';
 import { LossyBus } from './lossy-bus.js';
 import { TestMarket } from './market.js';
+import { TestUsers } from './users.js';
 
 const DOC = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 
@@ -17,20 +19,30 @@ function examples(side: 'client' | 'server'): string[] {
     .map((match) => (match[2] ?? '').trim());
 }
 
+const USER = '0198f0c2-a1b2-7c3d-8e4f-5a6b7c8d9e0f';
+
 const REPLY_TO: Readonly<Record<string, string>> = {
   subscribe: 'subscribed',
   unsubscribe: 'unsubscribed',
   list: 'channels',
   ping: 'pong',
+  auth: 'authenticated',
+  ack: 'acked',
 };
 
 describe('docs/protocol.md', () => {
   let harness: Harness<LossyBus>;
   let client: TestClient;
+  const users = new TestUsers();
   beforeAll(async () => {
+    users.accounts.token(USER, {}, 'cck_0198f0c2a1b27c3d8e4f5a6b7c8d9e0f_c2VjcmV0');
+    users.signals.epoch = 1767575600;
+    for (let i = 0; i < 4; i++) users.signals.publish(USER, i === 2 ? { source: 'rule', ruleId: USER } : {});
     const market = new TestMarket('BTCUSDT');
     market.closeMany(300);
-    harness = await Harness.over(new LossyBus(market), market, 'uws', { heartbeatMs: 50 });
+    const limits = { heartbeatMs: 50, pongTimeoutMs: 3_600_000 };
+    const bus = new LossyBus(market);
+    harness = await Harness.over(bus, market, 'uws', limits, silentLog, users.clock, { users });
     const status = { symbol: 'BTCUSDT', source: 'demo', synthetic: true, since: 1, lastTradeTime: null } as const;
     harness.bus.publishStatus([{ ...status, state: 'live' }]);
     client = await harness.client();
@@ -56,6 +68,15 @@ describe('docs/protocol.md', () => {
     harness.bus.publish(harness.market.close());
     client.send({ op: 'subscribe', id: 6, channels: ['candles:BTCUSDT:2m'] });
     for (const type of ['gap', 'heartbeat', 'resync', 'error', 'status', 'candle'] as const) await client.type(type);
+    users.signals.publish(USER);
+    await client.type('signal');
+    users.accounts.setPlan(USER, { plan: 'free', historyDays: 0, intervals: ['5m', '1h'] });
+    client.send({ op: 'subscribe', id: 8, channels: ['candles:BTCUSDT:1m'] });
+    client.send({ op: 'subscribe', id: 9, channels: ['candles:BTCUSDT:5m'], snapshot: 5 });
+    await client.until((m) => m.type === 'subscribed' && m.id === 9);
+    users.aheadMs += 860_000;
+    harness.gateway.sweep();
+    for (const type of ['auth_expiring', 'unsubscribed', 'signals'] as const) await client.type(type);
     harness.bus.setUp(false);
     await client.until((m) => m.type === 'heartbeat' && m.stale === true);
     for (const message of client.messages) serverMessage.parse(message);
@@ -82,6 +103,9 @@ describe('docs/protocol.md', () => {
     ['messages of a connection', DEFAULT_LIMITS.messagesPerSecond],
     ['messages of a connection', DEFAULT_LIMITS.messageBurst],
     ['frames in a row that are no messages', DEFAULT_LIMITS.invalidInARow],
+    ['token', LIMITS.tokenLength],
+    ['tokens refused in a row', DEFAULT_LIMITS.authFailures],
+    ['messages waiting while a token is verified', DEFAULT_LIMITS.waitingBytes],
     ['candles of a snapshot', LIMITS.snapshotCandles],
     ['candles of a resume', DEFAULT_LIMITS.resumeCandles],
     ['connections', DEFAULT_LIMITS.connections],
@@ -94,6 +118,11 @@ describe('docs/protocol.md', () => {
   it('states the limits of a source that is away', () => {
     expect(DEFAULT_LIMITS).toMatchObject({ watchMs: 1_000, catchUpMs: 3_000 });
     for (const text of ['again every second', 'after 3 s', 'up to 3 s']) expect(DOC).toContain(text);
+  });
+
+  it('states the limits of tokens', () => {
+    expect(DEFAULT_LIMITS).toMatchObject({ expiryWarningMs: 60_000, waitingBytes: 64 * 1024, authFailures: 3 });
+    for (const text of ['A minute before', 'up to 64 KiB', 'after the third']) expect(DOC).toContain(text);
   });
 
   it('states the limits of slow clients', () => {

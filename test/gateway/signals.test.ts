@@ -236,6 +236,22 @@ describe.each(TRANSPORTS)('signals on %s', (transport) => {
     await client.type('subscribed');
   });
 
+  it('end with a reason when they cannot be read in the middle, and go on from the position', async () => {
+    for (let i = 0; i < 30; i++) users.signals.publish(ANN);
+    let reads = 0;
+    users.signals.delay = async () => {
+      reads++;
+      users.signals.down = reads === 5;
+    };
+    const client = await subscribed({ position: { epoch: 9, seq: 0 } });
+    expect(await client.type('unsubscribed')).toMatchObject({ channel: 'signals', reason: 'unavailable' });
+    const at = client.all('signals').at(-1)?.seq ?? 0;
+    expect(at).toBeLessThan(30);
+    client.send({ op: 'subscribe', id: 2, channels: [{ channel: 'signals', position: { epoch: 9, seq: at } }] });
+    await untilSeq(client, 30);
+    expect(received(client, 0)).toEqual(range(1, 30));
+  });
+
   it('are told to be late while they may be', async () => {
     const client = await subscribed();
     users.signals.setUp(false);

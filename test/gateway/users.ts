@@ -42,8 +42,7 @@ export class TestAccounts implements Authenticator {
   constructor(readonly users: TestUsers) {}
 
   /** @returns a token of a new session. */
-  token(userId: string, given: Partial<Identity> = {}): string {
-    const token = `token-${randomUUID()}`;
+  token(userId: string, given: Partial<Identity> = {}, token = `token-${randomUUID()}`): string {
     const identity = {
       userId,
       role: 'user',

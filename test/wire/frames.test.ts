@@ -3,9 +3,18 @@ import { unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { Candle, Gap } from '../../src/market/candle.js';
 import { encode } from '../../src/wire/codec.js';
-import { candleFrame, gapFrame, heartbeatFrame, recoveryFrame, subscribedFrame } from '../../src/wire/frames.js';
+import {
+  candleFrame,
+  gapFrame,
+  heartbeatFrame,
+  recoveryFrame,
+  signalFrame,
+  signalsFrame,
+  subscribedFrame,
+} from '../../src/wire/frames.js';
 import { toWireCandle, toWireGap } from '../../src/wire/messages.js';
 import { serverMessage } from '../../src/wire/schemas.js';
+import type { WireSignal } from '../../src/wire/signals.js';
 
 const price = fc
   .tuple(fc.nat(999_999_999), fc.nat(99_999_999))
@@ -45,6 +54,23 @@ const gap: fc.Arbitrary<Gap> = fc.record(
   },
   { noNullPrototype: true },
 );
+const text = fc.string({ maxLength: 20 });
+const data = fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.oneof(text, fc.nat(), fc.boolean(), fc.array(text)), {
+  noNullPrototype: true,
+});
+const signal: fc.Arbitrary<WireSignal> = fc.record(
+  {
+    id: fc.uuid(),
+    seq: fc.maxSafeNat(),
+    type: text,
+    symbol: text,
+    data: fc.option(data),
+    createdAt: fc.nat(2 ** 42),
+    expiresAt: fc.option(fc.nat(2 ** 42)),
+    source: fc.constantFrom('publisher' as const, 'rule' as const),
+  },
+  { noNullPrototype: true },
+);
 const id = fc.oneof(fc.string({ maxLength: 64 }), fc.maxSafeInteger());
 const CHANNEL = 'candles:BTCUSDT:1m';
 
@@ -73,6 +99,16 @@ describe('frames put together by hand equal the encoded message', () => {
     check(gapFrame('json', CHANNEL, epoch, prev, one), gapFrame('msgpack', CHANNEL, epoch, prev, one), message);
   });
 
+  test.prop([position, fc.nat(), fc.array(signal, { maxLength: 4 })])('signals', (at, prev, all) => {
+    const message = { type: 'signals' as const, channel: 'signals' as const, ...at, prev, signals: all };
+    check(signalsFrame('json', at, prev, all), signalsFrame('msgpack', at, prev, all), message);
+    for (const one of all) {
+      const base = { type: 'signal', channel: 'signals', epoch: at.epoch, seq: one.seq } as const;
+      const frames = (['json', 'msgpack'] as const).map((encoding) => signalFrame(encoding, at.epoch, prev, one));
+      check(frames[0], frames[1], { ...base, prev, signal: one });
+    }
+  });
+
   test.prop([position, fc.boolean()])('heartbeat', (at, stale) => {
     const message = { type: 'heartbeat' as const, channel: CHANNEL, ...at, ...(stale ? { stale: true as const } : {}) };
     check(heartbeatFrame('json', CHANNEL, at, stale), heartbeatFrame('msgpack', CHANNEL, at, stale), message);
@@ -84,6 +120,7 @@ describe('frames put together by hand equal the encoded message', () => {
       candles: fc.array(candle, { maxLength: 5 }),
       open: fc.option(candle),
       gaps: fc.array(gap, { maxLength: 3 }),
+      limited: fc.option(fc.record({ plan: fc.string(), historyDays: fc.nat() }, { noNullPrototype: true })),
     },
     { noNullPrototype: true },
   );
@@ -98,6 +135,7 @@ describe('frames put together by hand equal the encoded message', () => {
       candles: [...what.candles, ...(what.open ? [what.open] : [])].map(toWireCandle),
       gaps: what.gaps.map(toWireGap),
       ...(what.recovered === null ? {} : { recovered: what.recovered }),
+      ...(what.limited ? { limited: what.limited } : {}),
     };
     const frames = (['json', 'msgpack'] as const).map((encoding) => {
       const shared = isShared ? recoveryFrame('subscribed', encoding, CHANNEL, at, what) : null;
