@@ -9,7 +9,7 @@ export interface RuleErrors {
 /** Reads a rule out of JSON. The result is canonical: equal conditions are equal texts. */
 export function parseRule(value: unknown): Rule | RuleErrors {
   const errors: string[] = [];
-  const head = headSchema.safeParse(value);
+  const head = headSchema.safeParse(isRecord(value) ? { ...value, when: undefined } : value);
   if (!head.success) errors.push(...messages(head.error, ''));
   const when = isRecord(value) ? readCondition(value.when, errors) : null;
   const data = isRecord(value) ? value.data : undefined;
@@ -91,7 +91,8 @@ function isDeeperThan(value: unknown, levels: number): boolean {
 
 function messages(error: z.ZodError, at: string): string[] {
   return error.issues.map((issue) => {
-    const path = place(at, issue.path);
+    // A type that is not known is said of the whole condition.
+    const path = place(at, issue.code === 'invalid_union' && issue.path.at(-1) === 'type' ? [] : issue.path);
     if (issue.code === 'unrecognized_keys') return `${path || 'the rule'} has no ${issue.keys.map(quoted).join(', ')}`;
     return `${path || 'the rule'} ${issue.message}`;
   });

@@ -110,7 +110,7 @@ export const headSchema = z.strictObject({
     .exactOptional(),
   symbol: z.string({ error: `must be ${SYMBOL_RULE}` }).refine(isSymbol, `must be ${SYMBOL_RULE}`),
   interval: z.enum(INTERVALS, { error: `must be one of ${INTERVALS.join(' ')}` }),
-  when: z.unknown(),
+  when: z.undefined().optional(),
   cooldownMs: count(0, RULE_LIMITS.cooldownMs).exactOptional(),
   expiresAt: time.nullable().exactOptional(),
   data: z.record(z.string(), z.unknown(), { error: 'must be an object' }).exactOptional(),

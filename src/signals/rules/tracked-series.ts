@@ -1,3 +1,4 @@
+import type { Candle } from '../../market/candle.js';
 import type { ClosedCandles, ClosedEvent, GapEvent } from './closed-candles.js';
 import { Evaluator, type Firing, horizonStart, type Progress } from './evaluator.js';
 import type { Firings, Outcome, Series } from './firings.js';
@@ -29,7 +30,8 @@ export class TrackedSeries {
   #evaluator: Evaluator;
   /** As it is in the database. */
   #written: Progress = { openTime: 0, seq: 0 };
-  #inbox: ClosedEvent[] = [];
+  #inbox: (ClosedEvent | GapEvent)[] = [];
+  /** seq of the newest event that is known to be taken in, with all before it. */
   #channelSeq = 0;
   #rulesChanged = false;
   #seenBehind: number | null = null;
@@ -50,21 +52,16 @@ export class TrackedSeries {
     return this.state === 'ready' && (this.#inbox.length > 0 || this.#rulesChanged);
   }
 
-  /** An event of the channel. One that does not join the one before makes it stale. */
+  /** An event of the channel. */
   deliver(event: ClosedEvent | GapEvent): void {
     if (this.state === 'stale') return;
-    if (event.prev > this.#channelSeq && this.state === 'ready') {
-      this.state = 'stale';
-      return;
-    }
-    this.#channelSeq = Math.max(this.#channelSeq, 'candle' in event ? event.candle.seq : event.seq);
-    if ('candle' in event) this.#inbox.push(event);
+    this.#inbox.push(event);
     if (this.#inbox.length > INBOX_LIMIT) this.state = 'stale';
   }
 
   /** `seq` is that of the channel's newest event. Makes it stale when the same one is missing at two calls. */
   compare(seq: number): void {
-    if (seq <= this.#channelSeq || this.state !== 'ready') {
+    if (seq <= this.#channelSeq || this.state !== 'ready' || this.#inbox.length > 0) {
       this.#seenBehind = null;
       return;
     }
@@ -78,11 +75,11 @@ export class TrackedSeries {
     const { series } = this;
     this.#inbox = [];
     this.#rulesChanged = false;
-    this.#channelSeq = 0;
     const rules = [...this.rules.values()];
     await candles.follow(series);
+    // All up to there is in the history that is read after it.
     const [position] = await candles.positions([series]);
-    this.#channelSeq = Math.max(this.#channelSeq, position ?? 0);
+    this.#channelSeq = position ?? 0;
     const earliest = Math.min(...rules.map(({ startsAfter }) => startsAfter));
     this.#written = await firings.begin(series, earliest);
     // While nobody had a rule here nothing was judged, and nothing has to be.
@@ -122,11 +119,9 @@ export class TrackedSeries {
     return this.#outcome(this.#evaluator.take(page));
   }
 
-  /** Takes what has arrived. @returns null when nothing came of it. */
+  /** Takes what has arrived. Becomes stale where an event is missing. @returns null when nothing came of it. */
   async evaluate(): Promise<Outcome | null> {
-    const events = this.#inbox;
-    this.#inbox = [];
-    const firings = this.#evaluator.take(events.map(({ candle }) => candle));
+    const firings = this.#evaluator.take(this.#joined());
     if (this.#rulesChanged) {
       this.#rulesChanged = false;
       const more = await this.#applyRules();
@@ -136,6 +131,22 @@ export class TrackedSeries {
     const outcome = this.#outcome(firings);
     const moved = outcome.to.seq !== outcome.from.seq || outcome.to.openTime !== outcome.from.openTime;
     return moved || firings.length > 0 ? outcome : null;
+  }
+
+  /** Candles of the events that follow on what is known without a hole. */
+  #joined(): Candle[] {
+    const joined: Candle[] = [];
+    for (const event of this.#inbox) {
+      const isCandle = 'candle' in event;
+      if (event.prev > Math.max(this.#channelSeq, this.#evaluator.progress.seq)) {
+        this.state = 'stale';
+        break;
+      }
+      this.#channelSeq = Math.max(this.#channelSeq, isCandle ? event.candle.seq : event.seq);
+      if (isCandle) joined.push(event.candle);
+    }
+    this.#inbox = [];
+    return joined;
   }
 
   /** The outcome made last is in the database. */
