@@ -5,11 +5,15 @@ const MAX_BYTES = 16 * 1024;
 const MAX_NAMED = 5;
 
 /** The body as `schema` has it, or the answer that says what is wrong. Never repeats what was sent. */
-export function readBody<T>(request: HttpRequest, schema: z.ZodType<T>): { body: T } | { refusal: HttpResponse } {
+export function readBody<T>(
+  request: HttpRequest,
+  schema: z.ZodType<T>,
+  maxBytes: number = MAX_BYTES,
+): { body: T } | { refusal: HttpResponse } {
   if (mediaType(request) !== 'application/json')
     return { refusal: problem(415, 'Unsupported media type', 'Send application/json (UTF-8).') };
-  if (request.body.length > MAX_BYTES)
-    return { refusal: problem(413, 'Too large', `The body may have ${MAX_BYTES} bytes.`) };
+  if (request.body.length > maxBytes)
+    return { refusal: problem(413, 'Too large', `The body may have ${maxBytes} bytes.`) };
   const value = parse(request.body);
   if (value === undefined) return { refusal: bad('The body is not JSON in UTF-8.') };
   const parsed = schema.safeParse(value);

@@ -19,5 +19,7 @@
  */
 export interface Guard {
   readonly text: string;
+  /** More common table expressions, that may read `placed` (id, seq; seq is null where the signal was not written) and `guard`. */
+  readonly after?: string;
   readonly values: readonly unknown[];
 }

@@ -100,7 +100,7 @@ stored AS (
   INSERT INTO signals (id, user_id, type, symbol, data, created_at, seq, expires_at, source, rule_id, publisher_id, corrects)
   SELECT id, user_id, type, symbol, data::jsonb, ${created}::timestamptz AT TIME ZONE 'UTC', seq, expires_at, source, rule_id, publisher_id, corrects
   FROM placed WHERE seq IS NOT NULL ORDER BY n
-)${keptAnswers(requests, created, parameter)}
+)${guard?.after === undefined ? '' : `,\n${guard.after}`}${keptAnswers(requests, created, parameter)}
 SELECT id, seq, passed, known FROM placed ORDER BY n`;
   return { text, values };
 }

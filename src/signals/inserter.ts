@@ -167,7 +167,7 @@ function toInserted(
     const row = outcome[i];
     if (row === undefined) throw new Error('PostgreSQL answered fewer rows than it was given');
     const { id, seq } = row;
-    if (seq === null) refused.push({ id, userId: signal.userId, reason: reasonOf(row) });
+    if (seq === null) refused.push({ place: i, id, userId: signal.userId, reason: reasonOf(row) });
     else stored.push({ ...signal, id, seq, createdAt, readAt: null });
   }
   return { stored, refused, replayed };

@@ -52,6 +52,8 @@ export type RefusalReason = 'unknown_user' | 'daily_limit' | 'guarded';
 
 /** A signal of a batch that was not written. */
 export interface Refusal {
+  /** Index in the batch. */
+  readonly place: number;
   readonly id: string;
   readonly userId: string;
   readonly reason: RefusalReason;

@@ -1,4 +1,4 @@
-import { noCache, type SignalCache } from './cache.js';
+import { LATEST, noCache, type SignalCache } from './cache.js';
 import type { Guard } from './guard.js';
 import type { SignalHints } from './hints.js';
 import type { Inserted, NewSignal, StoredSignal } from './signal.js';
@@ -44,7 +44,7 @@ export class Signals implements SignalSink {
     const isFirst = query.before === null && !query.unread && query.symbol === null;
     try {
       const signals = await this.#store.list(userId, query);
-      if (isFirst) this.#cache.keep(userId, signals);
+      if (isFirst && (signals.length < query.limit || signals.length >= LATEST)) this.#cache.keep(userId, signals);
       return { signals: signals.map(toListed), stale: false };
     } catch (error) {
       const latest = isFirst ? await this.#cache.latest(userId) : null;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Position } from '../market/position.js';
+import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
 
 /** A signal on the wire. Times are epoch ms. */
 export interface WireSignal {
@@ -30,6 +31,13 @@ export interface ListedSignal extends WireSignal {
  */
 export type SignalMessage = { type: 'signal'; channel: 'signals'; prev: number; signal: WireSignal } & Position;
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** In JSON: NUL, and halves of surrogate pairs, which JSON.stringify escapes only where they stand alone. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+/** Epoch ms of 2000 and 9999: what is below is meant as seconds. */
+const FIRST_TIME = 946_684_800_000;
+const LAST_TIME = 253_402_300_799_999;
+
 const time = z.int().nonnegative();
 const seq = z.int().nonnegative();
 
@@ -59,3 +67,53 @@ export const signalMessage = z.strictObject({
   prev: seq,
   signal: wireSignal,
 }) satisfies z.ZodType<SignalMessage>;
+
+const MAX_DATA_LENGTH = 4096;
+const MAX_DATA_DEPTH = 16;
+/** Signals that one request may make, all users counted. */
+export const MAX_SIGNALS = 1000;
+
+const userId = z.string('must be a UUID').regex(UUID, 'must be a UUID').toLowerCase();
+const content = {
+  type: z
+    .string('must be a text')
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/, 'must be 1 to 50 of A-Z, a-z, 0-9, ".", "_" and "-"'),
+  symbol: z.string('must be a text').refine(isSymbol, `must be ${SYMBOL_RULE}`),
+  data: z
+    .record(z.string(), z.unknown(), 'must be an object')
+    .refine(
+      isStorable,
+      `must be JSON of at most ${MAX_DATA_LENGTH} characters and ${MAX_DATA_DEPTH} levels, without NUL`,
+    )
+    .nullable()
+    .default(null),
+  /** Epoch ms. */
+  expiresAt: z
+    .int('must be epoch milliseconds')
+    .min(FIRST_TIME, 'must be epoch milliseconds')
+    .max(LAST_TIME)
+    .nullable()
+    .default(null),
+  corrects: userId.nullable().default(null),
+};
+
+/** `to`: a user, some users, or all whose plan has signals on the symbol. */
+export const signalToUsers = z.strictObject({
+  ...content,
+  to: z.union([userId, z.array(userId).min(1).max(MAX_SIGNALS)], 'must be the id of a user, a list of them, or "all"'),
+});
+export const signalToAll = z.strictObject({ ...content, to: z.literal('all') });
+export const signalsInBulk = z.strictObject({ signals: z.array(signalToUsers).min(1).max(MAX_SIGNALS) });
+export const readUpTo = z.strictObject({ seq: z.int('must be a seq').nonnegative('must be a seq') });
+
+/** What PostgreSQL's JSONB can hold, in bounds. */
+function isStorable(data: object): boolean {
+  if (!isShallow(data, MAX_DATA_DEPTH)) return false;
+  const text = JSON.stringify(data);
+  return text.length <= MAX_DATA_LENGTH && !UNSTORABLE.test(text);
+}
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((one) => isShallow(one, levels - 1));
+}

@@ -1,8 +1,10 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { silentLog } from '../../src/kit/log.js';
+import type { Audience } from '../../src/signals/audience.js';
 import { newSignalId } from '../../src/signals/ids.js';
 import type { NewSignal } from '../../src/signals/signal.js';
+import type { Sql } from '../../src/signals/sql.js';
 import { migrate } from '../../src/store/migrate.js';
 import { openPool, type Pool } from '../../src/store/relational.js';
 import { realPostgres, type TestDatabase, testDatabase } from '../support/database.js';
@@ -72,5 +74,22 @@ export function signalFor(userId: string, more: Partial<NewSignal> = {}): NewSig
     corrects: null,
     dailyLimit: 1_000_000,
     ...more,
+  };
+}
+
+/** Every user there is, in pages of seven. */
+export function audienceOf(sql: Sql, signalsPerDay: number): Audience {
+  return {
+    async *recipients(_, after) {
+      for (let from = after; ; ) {
+        const { rows } = await sql.query<{ id: string }>(
+          'SELECT id FROM users WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT 7',
+          [from],
+        );
+        if (rows.length === 0) return;
+        yield rows.map(({ id }) => ({ userId: id, signalsPerDay }));
+        from = rows.at(-1)?.id ?? null;
+      }
+    },
   };
 }

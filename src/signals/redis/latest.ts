@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
+import { LATEST } from '../cache.js';
 import type { StoredSignal } from '../signal.js';
 import { type ListedSignal, toListed } from '../wire.js';
 
-/** Signals that `signals:{user_id}` holds at most. */
-export const LATEST = 50;
 /** A key that nobody writes goes after this long. */
 export const LATEST_SECONDS = 86_400;
 

@@ -1,6 +1,7 @@
 import type { ChainableCommander, Redis } from 'ioredis';
+import { LATEST } from '../cache.js';
 import type { StoredSignal } from '../signal.js';
-import { encodeElements, LATEST, LATEST_SECONDS, PREPEND, PREPEND_SHA } from './latest.js';
+import { encodeElements, LATEST_SECONDS, PREPEND, PREPEND_SHA } from './latest.js';
 
 interface Batch {
   readonly pipeline: ChainableCommander;

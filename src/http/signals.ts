@@ -1,0 +1,173 @@
+import type { Log } from '../kit/log.js';
+import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
+import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
+import type { Identity, Scope, UserRole } from '../wire/identity.js';
+import { type ListedSignal, readUpTo } from '../wire/signals.js';
+import { type AuthSource, refuse, stackOf, whoSends } from './bearer.js';
+import { bad, readBody } from './json-body.js';
+import { forbiddenOrigin, isAllowedOrigin } from './origin.js';
+import { printable, QueryError, readInteger, readParameters } from './query.js';
+import type { Route } from './router.js';
+import { type PublishSource, publish } from './signals-publish.js';
+
+/** The signals of a user. Rejects while they cannot be read or written. */
+export interface SignalSource {
+  /** The newest first; `before`: only what has a smaller seq. `stale`: they may be old. */
+  list(
+    userId: string,
+    query: {
+      readonly before: number | null;
+      readonly limit: number;
+      readonly unread: boolean;
+      readonly symbol: string | null;
+    },
+  ): Promise<{ readonly signals: readonly ListedSignal[]; readonly stale: boolean }>;
+  /** null: the user has no such signal. */
+  markRead(userId: string, id: string): Promise<{ readonly readAt: number } | null>;
+  /** @returns up to where everything is read now */
+  markReadTo(userId: string, seq: number): Promise<number>;
+  delete(userId: string, id: string): Promise<boolean>;
+}
+
+export interface SignalRoutesOptions {
+  readonly auth: AuthSource;
+  /** Origins of pages that may send, besides our own. */
+  readonly allowedOrigins: readonly string[];
+  readonly log: Log;
+}
+
+type Work = (identity: Identity, request: HttpRequest, id: string) => Promise<HttpResponse>;
+
+const PATH = '/v1/signals';
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 500;
+const PUBLISHERS: readonly UserRole[] = ['publisher', 'admin'];
+const RETRY_AFTER_SECONDS = '2';
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/**
+ * The caller's own: GET /v1/signals[?cursor&limit&unread&symbol] → {signals, next[, stale]}, POST /v1/signals/{id}/read →
+ * {id, readAt}, POST /v1/signals/read {seq} → {seq}, DELETE /v1/signals/{id}. Publishers and admins: POST /v1/signals (see
+ * signals-publish.ts). API keys need `signals:read`; to publish and to delete, `signals:write`.
+ */
+export function signalRoutes(source: SignalSource, desk: PublishSource, options: SignalRoutesOptions): Route[] {
+  const route = (
+    method: Route['method'],
+    path: string,
+    roles: readonly UserRole[] | null,
+    scope: Scope,
+    work: Work,
+  ): Route => ({
+    method,
+    path,
+    handle: forUser(options, roles, scope, work),
+  });
+  return [
+    route('GET', PATH, null, 'signals:read', (identity, request) => list(source, identity, request)),
+    route('POST', PATH, PUBLISHERS, 'signals:write', (identity, request) => publish(desk, identity, request)),
+    route('POST', `${PATH}/read`, null, 'signals:read', (identity, request) => readTo(source, identity, request)),
+    route('POST', `${PATH}/{id}/read`, null, 'signals:read', (identity, _, id) => read(source, identity, id)),
+    route('DELETE', `${PATH}/{id}`, null, 'signals:write', (identity, _, id) => remove(source, identity, id)),
+  ];
+}
+
+async function list(source: SignalSource, { userId }: Identity, { query }: HttpRequest): Promise<HttpResponse> {
+  const given = readParameters(query, ['cursor', 'limit', 'unread', 'symbol']);
+  const limitText = given.get('limit');
+  const limit = limitText === undefined ? DEFAULT_LIMIT : readInteger('limit', limitText, 1, MAX_LIMIT);
+  const before = readCursor(given.get('cursor'));
+  const unread = readFlag('unread', given.get('unread'));
+  // One more than asked tells whether there is a next page.
+  const found = await source.list(userId, {
+    before,
+    limit: limit + 1,
+    unread,
+    symbol: readSymbol(given.get('symbol')),
+  });
+  const signals = found.signals.slice(0, limit);
+  const last = signals.at(-1);
+  const next = found.signals.length > limit && last !== undefined ? encodeCursor(last.seq) : null;
+  return json(200, { signals, next, ...(found.stale ? { stale: true } : {}) });
+}
+
+async function read(source: SignalSource, { userId }: Identity, id: string): Promise<HttpResponse> {
+  const marked = await source.markRead(userId, id);
+  return marked === null ? noSuchSignal() : json(200, { id, readAt: marked.readAt });
+}
+
+async function readTo(source: SignalSource, { userId }: Identity, request: HttpRequest): Promise<HttpResponse> {
+  const given = readBody(request, readUpTo);
+  if ('refusal' in given) return given.refusal;
+  return json(200, { seq: await source.markReadTo(userId, given.body.seq) });
+}
+
+async function remove(source: SignalSource, { userId }: Identity, id: string): Promise<HttpResponse> {
+  return (await source.delete(userId, id)) ? { status: 204, headers: {}, body: '' } : noSuchSignal();
+}
+
+function noSuchSignal(): HttpResponse {
+  return problem(404, 'Not found', 'You have no signal with this id.', { code: 'not_found' });
+}
+
+const CURSOR_PREFIX = 's1.';
+
+function encodeCursor(seq: number): string {
+  return Buffer.from(`${CURSOR_PREFIX}${seq}`).toString('base64url');
+}
+
+function readCursor(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const [, seq] = /^s1\.(\d{1,15})$/.exec(Buffer.from(text, 'base64url').toString('latin1')) ?? [];
+  if (seq === undefined || encodeCursor(Number(seq)) !== text)
+    throw new QueryError('"cursor" must be the "next" of an earlier answer.');
+  return Number(seq);
+}
+
+function readFlag(name: string, text: string | undefined): boolean {
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true') return true;
+  throw new QueryError(`"${name}" must be true or false; it is "${printable(text)}".`);
+}
+
+function readSymbol(text: string | undefined): string | null {
+  if (text !== undefined && !isSymbol(text))
+    throw new QueryError(`"symbol" must be ${SYMBOL_RULE}; it is "${printable(text)}".`);
+  return text ?? null;
+}
+
+function forUser(
+  { auth, allowedOrigins, log }: SignalRoutesOptions,
+  roles: readonly UserRole[] | null,
+  scope: Scope,
+  work: Work,
+): Route['handle'] {
+  const answer = async (request: HttpRequest, id: string): Promise<HttpResponse> => {
+    const sender = await whoSends(auth, request, log);
+    if ('refusal' in sender) return sender.refusal;
+    const refusal = refuse(sender.identity, roles, scope);
+    if (refusal !== null) return refusal;
+    if (id !== '' && !UUID.test(id)) return bad('The id of a signal is a UUID.');
+    return work(sender.identity, request, id.toLowerCase()).catch((error: unknown) => refused(error, log));
+  };
+  return async (request, { id = '' }) => {
+    if (!isAllowedOrigin(request, allowedOrigins)) return forbiddenOrigin();
+    const response = await answer(request, id);
+    return { ...response, headers: { 'cache-control': 'no-store', ...response.headers } };
+  };
+}
+
+/** Errors are known by their names: they come from another stage. */
+function refused(error: unknown, log: Log): HttpResponse {
+  if (error instanceof QueryError) return bad(error.message);
+  const name = error instanceof Error ? error.name : '';
+  const headers = { 'retry-after': RETRY_AFTER_SECONDS };
+  if (name === 'KeyReused') {
+    const detail = 'This Idempotency-Key was used before for another request; take a new one.';
+    return problem(409, 'Conflict', detail, { code: 'key_reused' });
+  }
+  if (name === 'TooBusy')
+    return problem(503, 'Busy', 'Too many signals wait to be written; try again later.', { code: 'busy' }, headers);
+  log.error({ error: stackOf(error) }, 'a request about signals failed');
+  const detail = 'Signals cannot be read or written now. Send it again later, with the same Idempotency-Key.';
+  return problem(503, 'Unavailable', detail, { code: 'signals_unavailable' }, headers);
+}
