@@ -89,6 +89,18 @@ describe('connections counted in Redis', () => {
     expect(await living.take(other, 1)).toBe(false);
   });
 
+  it('frees them also where others of the user are held elsewhere', async () => {
+    const [dead, living, user] = [node(300), node(300), newUser()];
+    await living.start();
+    expect([await dead.take(user, 2), await living.take(user, 2), await living.take(user, 2)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    await until(() => living.take(user, 2));
+    expect(await living.take(user, 2)).toBe(false);
+  });
+
   it('leaves nothing behind', async () => {
     const [counter, user] = [node(), newUser()];
     for (let i = 0; i < 5; i++) await counter.take(user, 5);

@@ -14,7 +14,7 @@ describe.each(TRANSPORTS)('plans on %s', (transport) => {
   let harness: Harness;
   beforeEach(async () => {
     users = new TestUsers();
-    harness = await Harness.withUsers(users, transport, { recheckMs: 60_000 });
+    harness = await Harness.withUsers(users, transport, { sweepMs: 3_600_000 });
   });
   afterEach(async () => {
     for (const client of harness.clients) for (const message of client.messages) serverMessage.parse(message);
@@ -236,6 +236,27 @@ describe.each(TRANSPORTS)('plans on %s', (transport) => {
     for (const client of gone) expect(await client.closed()).toBe(4103);
     await stays.sync();
     expect(harness.gateway.stats).toMatchObject({ authenticated: 1, closes: { 4103: 2 } });
+  });
+
+  it('goes by what was read last when changes follow each other', async () => {
+    const client = await harness.userClient(users.accounts.token(ANN));
+    let open = (): void => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    let answers = 0;
+    users.accounts.after = async () => {
+      answers++;
+      if (answers === 1) await opened;
+    };
+    users.accounts.setPlan(ANN, { plan: 'free' });
+    await client.sync();
+    users.accounts.setPlan(ANN, { plan: 'best' });
+    await client.sync();
+    open();
+    await client.until((m) => m.type === 'authenticated' && m.plan === 'best');
+    await client.sync();
+    expect(client.all('authenticated').map((m) => m.plan)).toEqual(['pro', 'free', 'best']);
   });
 
   it('finds out within a minute what was not announced', async () => {

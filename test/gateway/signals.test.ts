@@ -109,6 +109,18 @@ describe.each(TRANSPORTS)('signals on %s', (transport) => {
     expect(received(client, 0)).toEqual(range(1, 250));
   });
 
+  it('are read no further than this node was told, so that what is told later joins', async () => {
+    await subscribed();
+    for (let i = 0; i < 5; i++) users.signals.publish(ANN);
+    users.signals.silent = true;
+    for (let i = 0; i < 3; i++) users.signals.publish(ANN);
+    const client = await subscribed({ position: { epoch: 9, seq: 0 } });
+    await untilSeq(client, 5);
+    users.signals.tell(ANN);
+    await untilSeq(client, 8);
+    expect(received(client, 0)).toEqual(range(1, 8));
+  });
+
   it('leave out what has expired, and say where that leaves the client', async () => {
     const expiresAt = users.clock.now() + 1000;
     for (let i = 1; i <= 30; i++) users.signals.publish(ANN, i % 3 === 0 || i > 20 ? { expiresAt } : {});

@@ -88,11 +88,13 @@ export class TestAccounts implements Authenticator {
     this.questions++;
     await this.before();
     if (this.down) throw new Error('the database is away');
-    return accepted.map((identity) => {
+    const results = accepted.map((identity): AuthResult => {
       const isSame = (other: Identity) => other.sessionId === identity.sessionId && other.keyId === identity.keyId;
       const found = [...this.#byToken].find(([, other]) => isSame(other));
       return found === undefined ? { failure: 'revoked' } : this.#now(found[0]);
     });
+    await this.after();
+    return results;
   }
 
   onChange(listener: (change: AccountChange) => void): () => void {
