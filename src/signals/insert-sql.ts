@@ -1,5 +1,5 @@
 import type { Guard } from './guard.js';
-import type { NewSignal, RefusalReason } from './signal.js';
+import type { NewSignal } from './signal.js';
 
 /** Names a request, so that it can be sent again and is done once. */
 export interface RequestKey {
@@ -20,18 +20,15 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
-/** What became of a signal; rows come in the order of the requests and of their batches. */
+/** The one row of the answer: of each signal its seq, or why it was not written; in order, parted by commas. */
 export interface OutcomeRow {
-  readonly id: string;
-  /** null: not written. */
-  readonly seq: number | null;
-  readonly passed: boolean;
-  readonly known: boolean;
+  readonly outcome: string | null;
 }
 
-export function reasonOf({ passed, known }: OutcomeRow): RefusalReason {
-  if (!passed) return 'guarded';
-  return known ? 'daily_limit' : 'unknown_user';
+/** What is kept under a key. */
+export interface KeptAnswer {
+  readonly ids: readonly string[];
+  readonly outcome: string;
 }
 
 const COLUMNS = [
@@ -54,6 +51,8 @@ const LARGEST_INTEGER = 2 ** 31 - 1;
 /** Signals of the day that the user had before this statement. A node whose clock is behind does not begin a day anew. */
 const HAD = 'CASE WHEN head.day >= EXCLUDED.day THEN head.day_count ELSE 0 END';
 const ADDS = `least(EXCLUDED.added, greatest(0, EXCLUDED.day_limit - (${HAD})))`;
+
+const OUTCOME = `string_agg(CASE WHEN seq IS NOT NULL THEN seq::text WHEN NOT passed THEN 'guarded' WHEN known THEN 'daily_limit' ELSE 'unknown_user' END, ',' ORDER BY n)`;
 
 /**
  * All in one statement, so that it happens whole or not at all and no lock outlives it, whatever becomes of this process:
@@ -99,9 +98,9 @@ placed AS MATERIALIZED (
 stored AS (
   INSERT INTO signals (id, user_id, type, symbol, data, created_at, seq, expires_at, source, rule_id, publisher_id, corrects)
   SELECT id, user_id, type, symbol, data::jsonb, ${created}::timestamptz AT TIME ZONE 'UTC', seq, expires_at, source, rule_id, publisher_id, corrects
-  FROM placed WHERE seq IS NOT NULL ORDER BY n
+  FROM placed WHERE seq IS NOT NULL
 )${guard?.after === undefined ? '' : `,\n${guard.after}`}${keptAnswers(requests, created, parameter)}
-SELECT id, seq, passed, known FROM placed ORDER BY n`;
+SELECT ${OUTCOME} AS outcome FROM placed`;
   return { text, values };
 }
 
@@ -119,7 +118,7 @@ kept AS (
   SELECT publisher_id, key, decode(hash, 'hex'), answer, ${created}::timestamptz
   FROM unnest(${index}::int[], ${publishers}::uuid[], ${keys}::text[], ${hashes}::text[]) AS keyed (request, publisher_id, key, hash)
   JOIN (
-    SELECT request, jsonb_agg(jsonb_build_object('id', id, 'seq', seq, 'passed', passed, 'known', known) ORDER BY n) AS answer
+    SELECT request, jsonb_build_object('ids', to_jsonb(array_agg(id ORDER BY n)), 'outcome', ${OUTCOME}) AS answer
     FROM placed GROUP BY request
   ) AS answers USING (request)
 )`;

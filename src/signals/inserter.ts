@@ -1,7 +1,8 @@
 import type { Clock } from '../kit/clock.js';
+import { Batcher } from './batcher.js';
 import type { Guard } from './guard.js';
-import { insertStatement, type OutcomeRow, type Request, type RequestKey, reasonOf } from './insert-sql.js';
-import type { Inserted, NewSignal, Refusal, StoredSignal } from './signal.js';
+import { insertStatement, type KeptAnswer, type OutcomeRow, type Request, type RequestKey } from './insert-sql.js';
+import type { Inserted, NewSignal, Refusal, RefusalReason, StoredSignal } from './signal.js';
 import { type Sql, sqlState } from './sql.js';
 
 /** The key was used before, for something else. */
@@ -18,6 +19,7 @@ export class TooBusy extends Error {
 export const MAX_BATCH = 1000;
 const STATEMENTS_AT_A_TIME = 2;
 const MAX_WAITING = 50_000;
+const KEYS_A_QUERY = 1000;
 const ATTEMPTS = 4;
 const UNIQUE_VIOLATION = '23505';
 /** Serialization failure, deadlock: the statement did nothing and may succeed now. */
@@ -35,6 +37,7 @@ interface Waiting extends Request {
 export class Inserter {
   readonly #sql: Sql;
   readonly #clock: Clock;
+  readonly #keys: Batcher<RequestKey, KeyRow | null>;
   #waiting: Waiting[] = [];
   /** Signals that wait. */
   #size = 0;
@@ -43,6 +46,7 @@ export class Inserter {
   constructor(sql: Sql, clock: Clock) {
     this.#sql = sql;
     this.#clock = clock;
+    this.#keys = new Batcher(KEYS_A_QUERY, (keys) => readKeys(sql, keys));
   }
 
   /** @throws KeyReused, TooBusy, or what the database answers */
@@ -120,11 +124,12 @@ export class Inserter {
       const { text, values } = insertStatement(requests, createdAt, guard);
       try {
         const { rows } = await this.#sql.query<OutcomeRow>(text, values);
+        const outcomes = (rows[0]?.outcome ?? '').split(',');
         let from = 0;
         return requests.map(({ batch }) => {
-          const outcome = rows.slice(from, from + batch.length);
+          const own = outcomes.slice(from, from + batch.length);
           from += batch.length;
-          return toInserted(batch, outcome, createdAt, false);
+          return toInserted(batch, own, createdAt);
         });
       } catch (error) {
         if (attempt === ATTEMPTS || !TRY_AGAIN.has(sqlState(error))) throw error;
@@ -132,17 +137,34 @@ export class Inserter {
     }
   }
 
-  async #earlier(batch: readonly NewSignal[], { publisherId, key, bodyHash }: RequestKey): Promise<Inserted | null> {
-    const { rows } = await this.#sql.query<{ body_hash: Buffer; answer: OutcomeRow[] | null; created_at: Date }>(
-      'SELECT body_hash, answer, created_at FROM signal_keys WHERE publisher_id = $1 AND key = $2',
-      [publisherId, key],
-    );
-    const [row] = rows;
-    if (row === undefined) return null;
-    if (!bodyHash.equals(row.body_hash) || row.answer?.length !== batch.length)
+  async #earlier(batch: readonly NewSignal[], key: RequestKey): Promise<Inserted | null> {
+    const row = await this.#keys.ask(key);
+    if (row === null) return null;
+    const { answer } = row;
+    if (!key.bodyHash.equals(row.body_hash) || answer?.ids.length !== batch.length)
       throw new KeyReused('the key was used before for another request');
-    return toInserted(batch, row.answer, row.created_at.getTime(), true);
+    const known = batch.map((signal, i) => ({ ...signal, id: answer.ids[i] ?? '' }));
+    return { ...toInserted(known, answer.outcome.split(','), row.created_at.getTime()), replayed: true };
   }
+}
+
+interface KeyRow {
+  readonly place: number;
+  readonly body_hash: Buffer;
+  /** null: of a request to an audience. */
+  readonly answer: KeptAnswer | null;
+  readonly created_at: Date;
+}
+
+async function readKeys(sql: Sql, keys: readonly RequestKey[]): Promise<readonly (KeyRow | null)[]> {
+  const { rows } = await sql.query<KeyRow>(
+    `SELECT asked.place, body_hash, answer, created_at
+     FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (publisher_id, key, place)
+     JOIN signal_keys USING (publisher_id, key)`,
+    [keys.map(({ publisherId }) => publisherId), keys.map(({ key }) => key)],
+  );
+  const byPlace = new Map(rows.map((row) => [row.place, row]));
+  return keys.map((_, i) => byPlace.get(i + 1) ?? null);
 }
 
 function checkSize(batch: readonly NewSignal[]): void {
@@ -155,20 +177,16 @@ function isOfOneRequest(error: unknown): boolean {
   return state.startsWith('22') || state.startsWith('23');
 }
 
-function toInserted(
-  batch: readonly NewSignal[],
-  outcome: readonly OutcomeRow[],
-  createdAt: number,
-  replayed: boolean,
-): Inserted {
+function toInserted(batch: readonly NewSignal[], outcomes: readonly string[], createdAt: number): Inserted {
   const stored: StoredSignal[] = [];
   const refused: Refusal[] = [];
-  for (const [i, { dailyLimit: _, ...signal }] of batch.entries()) {
-    const row = outcome[i];
-    if (row === undefined) throw new Error('PostgreSQL answered fewer rows than it was given');
-    const { id, seq } = row;
-    if (seq === null) refused.push({ place: i, id, userId: signal.userId, reason: reasonOf(row) });
-    else stored.push({ ...signal, id, seq, createdAt, readAt: null });
+  for (const [place, { dailyLimit: _, ...signal }] of batch.entries()) {
+    const outcome = outcomes[place];
+    if (outcome === undefined || outcome === '')
+      throw new Error('PostgreSQL answered for fewer signals than it was given');
+    const seq = Number(outcome);
+    if (!Number.isNaN(seq)) stored.push({ ...signal, seq, createdAt, readAt: null });
+    else refused.push({ place, id: signal.id, userId: signal.userId, reason: outcome as RefusalReason });
   }
-  return { stored, refused, replayed };
+  return { stored, refused, replayed: false };
 }
