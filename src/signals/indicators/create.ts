@@ -1,4 +1,4 @@
-import { ATR, BollingerBands, EMA, MACD, SMA, WSMA } from 'trading-signals';
+import { BollingerBands, EMA, RMA, SMA, TR } from 'trading-signals';
 import type { Bar } from './bar.js';
 import type { Indicator, IndicatorSpec } from './indicator.js';
 
@@ -9,11 +9,11 @@ export const NEGLIGIBLE = 1e-9;
 export function createIndicator(spec: IndicatorSpec): Indicator {
   switch (spec.kind) {
     case 'sma':
-      return average(new SMA(spec.period), (bar) => bar.close);
+      return single(mean(spec.period), (bar) => bar.close);
     case 'ema':
-      return average(new EMA(spec.period), (bar) => bar.close);
+      return single(exponential(spec.period), (bar) => bar.close);
     case 'volume_sma':
-      return average(new SMA(spec.period), (bar) => bar.volume);
+      return single(mean(spec.period), (bar) => bar.volume);
     case 'rsi':
       return rsi(spec.period);
     case 'atr':
@@ -25,13 +25,45 @@ export function createIndicator(spec: IndicatorSpec): Indicator {
   }
 }
 
-function average(library: SMA | EMA, input: (bar: Bar) => number): Indicator {
+/** Takes the next number and gives the average, NaN where there is none yet. */
+type Average = (value: number) => number;
+
+function mean(period: number): Average {
+  const library = new SMA(period);
+  return (value) => library.update(value, false) ?? Number.NaN;
+}
+
+/** Counts by itself: the library's `isStable` throws and catches an error at every number of the warm-up. */
+function exponential(period: number): Average {
+  const library = new EMA(period);
+  let count = 0;
+  return (value) => {
+    const average = library.update(value, false);
+    count += 1;
+    return count >= period ? average : Number.NaN;
+  };
+}
+
+/** Wilder's average: the library's WSMA in constant time; that one goes on summing what its seed no longer needs. */
+function wilder(period: number): Average {
+  const seed = mean(period);
+  const library = new RMA(period);
+  let isSeeded = false;
+  return (value) => {
+    if (isSeeded) return library.update(value, false);
+    const first = seed(value);
+    if (Number.isNaN(first)) return first;
+    isSeeded = true;
+    return library.update(first, false);
+  };
+}
+
+function single(average: Average, input: (bar: Bar) => number): Indicator {
   const lines = new Float64Array([Number.NaN]);
   return {
     lines,
     update(bar) {
-      library.update(input(bar), false);
-      if (library.isStable) lines[0] = library.getResultOrThrow();
+      lines[0] = average(input(bar));
     },
   };
 }
@@ -42,8 +74,8 @@ function average(library: SMA | EMA, input: (bar: Bar) => number): Indicator {
  */
 function rsi(period: number): Indicator {
   const lines = new Float64Array([Number.NaN]);
-  const gains = new WSMA(period);
-  const losses = new WSMA(period);
+  const gains = wilder(period);
+  const losses = wilder(period);
   let previous = Number.NaN;
   return {
     lines,
@@ -51,11 +83,8 @@ function rsi(period: number): Indicator {
       const change = close - previous;
       previous = close;
       if (Number.isNaN(change)) return;
-      gains.update(Math.max(change, 0), false);
-      losses.update(Math.max(-change, 0), false);
-      if (!gains.isStable) return;
-      const gain = gains.getResultOrThrow();
-      const movement = gain + losses.getResultOrThrow();
+      const gain = gains(Math.max(change, 0));
+      const movement = gain + losses(Math.max(-change, 0));
       lines[0] = movement > NEGLIGIBLE * close ? (100 * gain) / movement : Number.NaN;
     },
   };
@@ -63,27 +92,32 @@ function rsi(period: number): Indicator {
 
 function atr(period: number): Indicator {
   const lines = new Float64Array([Number.NaN]);
-  const library = new ATR(period);
+  const ranges = new TR();
+  const average = wilder(period);
   return {
     lines,
     update(bar) {
-      library.update(bar, false);
-      if (library.isStable) lines[0] = library.getResultOrThrow();
+      lines[0] = average(ranges.update(bar, false));
     },
   };
 }
 
-/** The library gives a signal as soon as there is a line; it is used once it has as many lines as its period. */
-function macd(fast: number, slow: number, signal: number): Indicator {
+/**
+ * As the library's MACD, which keeps all closes of its slow period and gives a signal from the first line on; here the
+ * signal begins once there are as many lines as its period.
+ */
+function macd(fastPeriod: number, slowPeriod: number, signalPeriod: number): Indicator {
   const lines = new Float64Array([Number.NaN, Number.NaN]);
-  const library = new MACD(new EMA(fast), new EMA(slow), new EMA(signal));
+  const fast = exponential(fastPeriod);
+  const slow = exponential(slowPeriod);
+  const signal = exponential(signalPeriod);
   return {
     lines,
-    update(bar) {
-      const result = library.update(bar.close, false);
-      if (result === null) return;
-      lines[0] = result.macd;
-      if (library.signal.isStable) lines[1] = result.signal;
+    update({ close }) {
+      const line = fast(close) - slow(close);
+      if (Number.isNaN(line)) return;
+      lines[0] = line;
+      lines[1] = signal(line);
     },
   };
 }

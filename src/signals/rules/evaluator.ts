@@ -49,6 +49,17 @@ export interface Load {
   readonly progress: Progress;
 }
 
+/** Yields now and then, so that long work can be done in slices; nothing else may be asked of the evaluator before it ends. */
+export type Work<T = Firing[]> = Generator<undefined, T>;
+
+/** Does all of it at once. */
+export function finish<T>(work: Work<T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+}
+
 interface Compiled {
   readonly rule: ActiveRule;
   readonly node: Node;
@@ -105,7 +116,7 @@ export class Evaluator {
   }
 
   /** Begins, or begins anew, where `progress` is. @returns what candles after it, or corrected since, bring. */
-  load({ history, complete, rules, verdicts, progress }: Load): Firing[] {
+  *load({ history, complete, rules, verdicts, progress }: Load): Work {
     this.#window.reset(history.map(toBar));
     this.#complete = complete;
     this.#progress = progress;
@@ -113,14 +124,14 @@ export class Evaluator {
     // All that may still be corrected is judged again: what was corrected meanwhile is not always to be told from `seq`.
     const horizon = horizonStart(this.interval, progress.openTime);
     for (const compiled of this.#rules) compiled.judgedThrough = Math.max(compiled.rule.startsAfter, horizon - 1);
-    return this.#replay();
+    return yield* this.#replay();
   }
 
   /**
    * Other rules from now on; those that are new are judged from where they start.
    * @returns null when they need more history than there is here: `load` with it.
    */
-  setRules(rules: readonly ActiveRule[], verdicts: Load['verdicts']): Firing[] | null {
+  *setRules(rules: readonly ActiveRule[], verdicts: Load['verdicts']): Work<Firing[] | null> {
     const known = new Map(this.#rules.map((compiled) => [compiled.rule.id, compiled]));
     this.#compile(rules, ({ id }) => known.get(id)?.ledger ?? new Ledger(verdicts.get(id)));
     const horizon = horizonStart(this.interval, this.#progress.openTime);
@@ -131,7 +142,7 @@ export class Evaluator {
       else compiled.judgedThrough = Math.max(startsAfter, horizon - 1);
     }
     if (!this.#complete && this.#window.placeOf(horizon) < this.#plan.warmUp) return null;
-    return this.#replay();
+    return yield* this.#replay();
   }
 
   /**
@@ -139,7 +150,7 @@ export class Evaluator {
    * nothing.
    * @returns firings, those of corrections included, in order of candles.
    */
-  take(candles: readonly Candle[]): Firing[] {
+  *take(candles: readonly Candle[]): Work {
     const firings: Firing[] = [];
     let corrected = Number.POSITIVE_INFINITY;
     for (const candle of candles) {
@@ -152,7 +163,7 @@ export class Evaluator {
     }
     if (corrected === Number.POSITIVE_INFINITY) return firings;
     this.#rejudgeFrom(Math.max(corrected, horizonStart(this.interval, this.#progress.openTime)));
-    return [...firings, ...this.#replay()];
+    return [...firings, ...(yield* this.#replay())];
   }
 
   #isNew({ openTime, seq }: Bar): boolean {
@@ -185,18 +196,19 @@ export class Evaluator {
   }
 
   /** Computes everything anew from as far back as it matters, and judges what has not been judged. */
-  #replay(): Firing[] {
+  *#replay(): Work {
     const { bars, barAt } = this.#window;
     const unjudged = Math.min(...this.#rules.map(({ judgedThrough }) => judgedThrough));
     const first = Math.min(this.#window.placeOf(unjudged + 1), bars.length);
     const state = new PlanState(this.interval, this.#plan);
     const begin = Math.max(0, first - this.#plan.warmUp);
-    for (const bar of bars.slice(begin, Math.max(begin, first - 1))) state.warm(bar);
+    yield* state.warm(bars.slice(begin, Math.max(begin, first - 1)));
     this.#state = state;
     const firings: Firing[] = [];
     for (const bar of bars.slice(Math.max(begin, first - 1))) {
       state.step(bar, barAt);
       this.#judge(bar, firings);
+      yield;
     }
     for (const bar of bars) this.#advance(bar);
     this.#trim();

@@ -23,6 +23,8 @@ export interface PlannedTest {
 /** Everything the rules of a (symbol, interval) ask for, each once: indicators, quantities, tests. */
 export class Plan {
   readonly indicators: IndicatorSpec[] = [];
+  /** Of each indicator, in candles. */
+  readonly warmUps: number[] = [];
   readonly quantities: PlannedQuantity[] = [];
   readonly tests: PlannedTest[] = [];
   /** Closed candles before the first one that is judged. */
@@ -60,8 +62,10 @@ export class Plan {
 
   #indicator(spec: IndicatorSpec): number {
     return numbered(this.#indicatorAt, indicatorKey(spec), this.indicators, () => {
+      const candles = warmUp(spec);
+      this.warmUps.push(candles);
       // One more: crossings look at the candle before as well.
-      this.warmUp = Math.max(this.warmUp, warmUp(spec) + 1);
+      this.warmUp = Math.max(this.warmUp, candles + 1);
       return spec;
     });
   }

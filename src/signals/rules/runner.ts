@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../kit/clock.js';
 import type { Log } from '../../kit/log.js';
 import type { Service } from '../../kit/service.js';
@@ -8,8 +7,9 @@ import type { SignalSink } from '../store.js';
 import type { ClosedCandles, ClosedEvent, GapEvent } from './closed-candles.js';
 import type { Firings, Outcome } from './firings.js';
 import { Recorder } from './recorder.js';
+import { Slices } from './slices.js';
 import type { RuleStore, StoredRule } from './store.js';
-import { TrackedSeries } from './tracked-series.js';
+import { type SeriesDeps, TrackedSeries } from './tracked-series.js';
 
 export interface RunnerOptions {
   readonly rules: RuleStore;
@@ -31,8 +31,6 @@ const POLL_MS = 1000;
 const COMPARE_EVERY = 5;
 /** Series that read history at the same time. */
 const LOADING_LIMIT = 8;
-/** After this long evaluating, others get their turn. */
-const SLICE_MS = 5;
 const KEEP_VERDICTS_MS = 2 * DAY_MS;
 
 /**
@@ -47,6 +45,7 @@ export class RuleRunner implements Service {
   readonly stats = { candles: 0, fired: 0, withdrawn: 0, failed: 0 };
   readonly #options: RunnerOptions;
   readonly #recorder: Recorder;
+  readonly #deps: SeriesDeps;
   readonly #series = new Map<string, TrackedSeries>();
   /** Versions of the rules in memory, by symbol. */
   readonly #versions = new Map<string, number>();
@@ -63,6 +62,9 @@ export class RuleRunner implements Service {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#recorder = new Recorder(options);
+    const slices = new Slices(options.clock);
+    const { candles, firings } = options;
+    this.#deps = { candles, firings, newId: newSignalId, inSlices: (work) => slices.run(work) };
   }
 
   async start(): Promise<void> {
@@ -167,8 +169,7 @@ export class RuleRunner implements Service {
       const key = keyOf(symbol, interval);
       const tracked = this.#series.get(key);
       if (tracked !== undefined) tracked.setRules(own);
-      else
-        this.#series.set(key, new TrackedSeries({ symbol, interval }, own, { ...this.#options, newId: newSignalId }));
+      else this.#series.set(key, new TrackedSeries({ symbol, interval }, own, this.#deps));
     }
   }
 
@@ -208,8 +209,7 @@ export class RuleRunner implements Service {
 
   async #evaluate(): Promise<void> {
     const outcomes: Outcome[] = [];
-    const { clock, log } = this.#options;
-    let began = clock.now();
+    const { log } = this.#options;
     for (const tracked of this.#series.values()) {
       if (!tracked.hasWork) continue;
       const outcome = await tracked.evaluate().catch((error: unknown) => {
@@ -218,9 +218,6 @@ export class RuleRunner implements Service {
         return null;
       });
       if (outcome !== null) outcomes.push(outcome);
-      if (clock.now() - began < SLICE_MS) continue;
-      await nextTurn();
-      began = clock.now();
     }
     if (outcomes.length > 0) await this.#attempt('writing firings', () => this.#record(outcomes));
   }

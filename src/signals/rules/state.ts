@@ -28,15 +28,18 @@ export class PlanState {
     this.held = new Uint8Array(plan.tests.length);
   }
 
-  /** A candle long past: only the indicators take notice of it. */
-  warm(bar: Bar): void {
-    for (const indicator of this.#indicators) indicator.update(bar);
+  /** Gives each indicator as many of the latest candles as it needs, before the first `step`. Yields after each indicator. */
+  *warm(bars: readonly Bar[]): Generator<undefined> {
+    for (const [at, indicator] of this.#indicators.entries()) {
+      for (const bar of bars.slice(-(this.#plan.warmUps[at] ?? bars.length))) indicator.update(bar);
+      yield;
+    }
   }
 
   /** The next candle. `barAt` finds it and those before it. */
   step(bar: Bar, barAt: (openTime: number) => Bar | null): void {
     const last = this.#last;
-    this.warm(bar);
+    for (const indicator of this.#indicators) indicator.update(bar);
     [this.#now, this.#before] = [this.#before, this.#now];
     if (last === null || bucketEnd(this.#interval, last.openTime) !== bar.openTime) this.#before.fill(Number.NaN);
     this.#read({ bar, barAt });

@@ -13,7 +13,8 @@ export interface FiringData {
   readonly openTime: number;
   readonly close: string;
   readonly candleRevision: number;
-  /** `fired`; `withdrawn`: after a correction of candles it did not fire there; `fired_late`: after a correction it did. */
+  /** `fired`; `withdrawn`: after a correction of candles it did not fire there; `fired_late`: it fired at a
+   * candle that had been judged before, after a correction or because the rule was made or changed as it closed. */
   readonly event: 'fired' | 'fired_late' | 'withdrawn';
   /** 0 the first word about this candle; one more each time it is turned round. */
   readonly revision: number;

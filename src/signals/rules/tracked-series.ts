@@ -1,6 +1,6 @@
 import type { Candle } from '../../market/candle.js';
 import type { ClosedCandles, ClosedEvent, GapEvent } from './closed-candles.js';
-import { Evaluator, type Firing, horizonStart, type Progress } from './evaluator.js';
+import { Evaluator, type Firing, horizonStart, type Progress, type Work } from './evaluator.js';
 import type { Firings, Outcome, Series } from './firings.js';
 import type { StoredRule } from './store.js';
 
@@ -13,6 +13,8 @@ export interface SeriesDeps {
   readonly candles: ClosedCandles;
   readonly firings: Firings;
   newId(): string;
+  /** Does it without holding up others. */
+  inSlices<T>(work: Work<T>): Promise<T>;
 }
 
 /**
@@ -94,13 +96,8 @@ export class TrackedSeries {
     const newer = await candles.since(series, horizon, PAGE);
     this.#evaluator = new Evaluator(series.interval, newId);
     const history = [...older, ...newer];
-    const loaded = this.#evaluator.load({
-      history,
-      complete: older.length < needed,
-      rules,
-      verdicts,
-      progress,
-    });
+    const load = { history, complete: older.length < needed, rules, verdicts, progress };
+    const loaded = await this.#deps.inSlices(this.#evaluator.load(load));
     this.#caughtUp = newer.length < PAGE;
     return this.#outcome(loaded);
   }
@@ -116,12 +113,12 @@ export class TrackedSeries {
     const from = this.#evaluator.progress.openTime + 1;
     const page = await this.#deps.candles.since(this.series, from, PAGE);
     this.#caughtUp = page.length < PAGE;
-    return this.#outcome(this.#evaluator.take(page));
+    return this.#outcome(await this.#deps.inSlices(this.#evaluator.take(page)));
   }
 
   /** Takes what has arrived. Becomes stale where an event is missing. @returns null when nothing came of it. */
   async evaluate(): Promise<Outcome | null> {
-    const firings = this.#evaluator.take(this.#joined());
+    const firings = await this.#deps.inSlices(this.#evaluator.take(this.#joined()));
     if (this.#rulesChanged) {
       this.#rulesChanged = false;
       const more = await this.#applyRules();
@@ -157,7 +154,8 @@ export class TrackedSeries {
   async #applyRules(): Promise<Firing[] | null> {
     const rules = [...this.rules.values()];
     const horizon = horizonStart(this.series.interval, this.#evaluator.progress.openTime);
-    return this.#evaluator.setRules(rules, await this.#deps.firings.verdicts(this.series, horizon));
+    const verdicts = await this.#deps.firings.verdicts(this.series, horizon);
+    return await this.#deps.inSlices(this.#evaluator.setRules(rules, verdicts));
   }
 
   #outcome(firings: readonly Firing[]): Outcome {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Candle } from '../../../src/market/candle.js';
 import { MINUTE_MS } from '../../../src/market/interval.js';
-import type { ActiveRule } from '../../../src/signals/rules/evaluator.js';
+import { type ActiveRule, finish } from '../../../src/signals/rules/evaluator.js';
 import type { Condition } from '../../../src/signals/rules/schema.js';
 import { candle, realMinutes } from './candles.js';
 import { MANY_RULES } from './many-rules.js';
@@ -25,7 +25,7 @@ describe('over the exchange’s minutes', () => {
     const standing = new Standing();
     const { evaluator, firings } = takeOver('1m', minutes.slice(0, 1), rules, standing, START);
     standing.add(firings);
-    for (const minute of minutes.slice(1)) standing.add(evaluator.take([minute]));
+    for (const minute of minutes.slice(1)) standing.add(finish(evaluator.take([minute])));
     expectOffline(standing, rules, minutes);
     expect(standing.all.every(({ late }) => !late)).toBe(true);
     const silent = rules.filter(({ id }) => standing.of(id).length === 0);
@@ -40,14 +40,14 @@ describe('over the exchange’s minutes', () => {
         standing.add(firings);
         let at = 1;
         for (const cut of [...cuts].sort((a, b) => a - b)) {
-          for (; at < cut; at++) standing.add(evaluator.take(minutes.slice(at, at + 1)));
+          for (; at < cut; at++) standing.add(finish(evaluator.take(minutes.slice(at, at + 1))));
           // The new one sees candles that the old one did not live to judge.
           const seen = Math.min(minutes.length, at + 5);
           ({ evaluator, firings } = takeOver('1m', minutes.slice(0, seen), rules, standing, evaluator.progress));
           standing.add(firings);
           at = seen;
         }
-        for (; at < minutes.length; at++) standing.add(evaluator.take(minutes.slice(at, at + 1)));
+        for (; at < minutes.length; at++) standing.add(finish(evaluator.take(minutes.slice(at, at + 1))));
         expectOffline(standing, rules, minutes);
       }),
       { numRuns: 6 },
@@ -74,13 +74,13 @@ test('a rule that is added later is right from its first candle', () => {
     seq: minutes[at]?.seq ?? 0,
   });
   const late = rules.map((rule) => ({ ...rule, startsAfter }));
-  const added = evaluator.setRules(late, new Map());
+  const added = finish(evaluator.setRules(late, new Map()));
   const firings = added ?? takeOver('1m', minutes.slice(0, at + 3), late, standing, evaluator.progress).firings;
   // It does not have the history they need: it says so rather than guess.
   expect(added).toBeNull();
   standing.add(firings);
   const { evaluator: warm } = takeOver('1m', minutes.slice(0, at + 3), late, standing, evaluator.progress);
-  for (const minute of minutes.slice(at + 3)) standing.add(warm.take([minute]));
+  for (const minute of minutes.slice(at + 3)) standing.add(finish(warm.take([minute])));
   expectOffline(standing, late, minutes);
 });
 
@@ -163,13 +163,13 @@ describe('corrections', () => {
             if (old === undefined || old.openTime < time - 58 * MINUTE_MS) continue;
             const revised = sketch(old.openTime, next.s, old.revision + 1, seq);
             candles[candles.length - 1 - next.back] = revised;
-            standing.add(evaluator.take([revised]));
+            standing.add(finish(evaluator.take([revised])));
             continue;
           }
           time += MINUTE_MS * (next.kind === 'gap' ? 1 + next.minutes : 1);
           const closed = sketch(time, next.s, 0, seq);
           candles.push(closed);
-          standing.add(evaluator.take([closed]));
+          standing.add(finish(evaluator.take([closed])));
         }
         turned += standing.all.filter(({ fires }) => !fires).length;
         expectOffline(standing, active, candles);
@@ -185,7 +185,7 @@ describe('corrections', () => {
 
   test('a firing that no longer holds is withdrawn, and the one that holds now comes late', () => {
     const { evaluator } = takeOver('1m', closes([98, 99]), crossing, new Standing(), START);
-    const [fired] = evaluator.take(closes([98, 99, 101]).slice(2));
+    const [fired] = finish(evaluator.take(closes([98, 99, 101]).slice(2)));
     expect(fired).toMatchObject({
       openTime: 3 * MINUTE_MS,
       fires: true,
@@ -194,7 +194,9 @@ describe('corrections', () => {
       corrects: null,
       values: {},
     });
-    const corrections = evaluator.take([sketch(2 * MINUTE_MS, { close: 102, up: 0, down: 0, volume: 1 }, 1, 10)]);
+    const corrections = finish(
+      evaluator.take([sketch(2 * MINUTE_MS, { close: 102, up: 0, down: 0, volume: 1 }, 1, 10)]),
+    );
     expect(corrections).toMatchObject([
       {
         openTime: 2 * MINUTE_MS,
@@ -211,15 +213,15 @@ describe('corrections', () => {
   test('the same candle again changes nothing', () => {
     const { evaluator } = takeOver('1m', closes([98, 99]), crossing, new Standing(), START);
     const [next] = closes([98, 99, 101]).slice(2);
-    expect(evaluator.take([next as Candle])).toHaveLength(1);
-    expect(evaluator.take([next as Candle])).toEqual([]);
+    expect(finish(evaluator.take([next as Candle]))).toHaveLength(1);
+    expect(finish(evaluator.take([next as Candle]))).toEqual([]);
   });
 
   test('a candle that closes late, in what was a gap, is judged and its neighbours anew', () => {
     const [one, , three] = closes([98, 99, 101]);
     const { evaluator } = takeOver('1m', [one as Candle, three as Candle], crossing, new Standing(), START);
     const between = sketch(2 * MINUTE_MS, { close: 99, up: 0, down: 0, volume: 1 }, 0, 9);
-    expect(evaluator.take([between])).toMatchObject([{ openTime: 3 * MINUTE_MS, fires: true, late: true }]);
+    expect(finish(evaluator.take([between]))).toMatchObject([{ openTime: 3 * MINUTE_MS, fires: true, late: true }]);
   });
 });
 
@@ -230,7 +232,7 @@ test('a crossing is not seen over a missing candle; at a level is neither above 
   const fired = (...prices: [number, string][]) => {
     const { evaluator } = takeOver('1m', [], [rule], new Standing(), START);
     return prices
-      .flatMap(([minute, close]) => evaluator.take([at(minute, close)]))
+      .flatMap(([minute, close]) => finish(evaluator.take([at(minute, close)])))
       .map(({ openTime }) => openTime / MINUTE_MS);
   };
   expect(fired([1, '100000000000.00000000'], [2, '100000000000.00000001'], [3, '100000000000.00000002'])).toEqual([3]);

@@ -4,6 +4,7 @@ import {
   type ActiveRule,
   Evaluator,
   type Firing,
+  finish,
   horizonStart,
   type Load,
   type Progress,
@@ -74,7 +75,7 @@ export function takeOver(
     verdicts: standing.verdictsSince(horizon),
     progress,
   };
-  return { evaluator, firings: evaluator.load(load) };
+  return { evaluator, firings: finish(evaluator.load(load)) };
 }
 
 export function activeRule(id: string, rest: Partial<ActiveRule> & Pick<ActiveRule, 'when'>): ActiveRule {
