@@ -1,12 +1,18 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../../src/kit/clock.js';
 import type { Candle } from '../../../src/market/candle.js';
 import { MINUTE_MS } from '../../../src/market/interval.js';
-import { Firings } from '../../../src/signals/rules/firings.js';
+import { newSignalId } from '../../../src/signals/ids.js';
+import type { Firing, Progress } from '../../../src/signals/rules/evaluator.js';
+import { Firings, guardOf } from '../../../src/signals/rules/firings.js';
 import type { RuleRunner, RunnerOptions } from '../../../src/signals/rules/runner.js';
 import type { Condition } from '../../../src/signals/rules/schema.js';
 import type { RuleView } from '../../../src/signals/rules/service.js';
+import { RuleStore } from '../../../src/signals/rules/store.js';
+import { toSignal } from '../../../src/signals/rules/to-signal.js';
 import type { Sql } from '../../../src/signals/sql.js';
+import { SignalStore } from '../../../src/signals/store.js';
 import { type Engine, SignalsDatabase } from '../support.js';
 import { candle, realMinutes } from './candles.js';
 import { MANY_RULES } from './many-rules.js';
@@ -193,7 +199,10 @@ describe.each<Engine>(['PostgreSQL', 'embedded'])('rules on %s', (engine) => {
     runner.refresh();
     await stop(runner);
     await ready(await start());
-    const told = standing(await signalsIn(database));
+    const signals = await signalsIn(database);
+    // Not even as a firing that was withdrawn.
+    expect(signals.filter(({ data }) => data.openTime === 3 * MINUTE_MS)).toEqual([]);
+    const told = standing(signals);
     expect([changed, off, gone].map((rule) => told.get(rule?.id ?? '')?.map((t) => t / MINUTE_MS))).toEqual([
       [2, 4],
       [2],
@@ -278,6 +287,37 @@ describe.each<Engine>(['PostgreSQL', 'embedded'])('rules on %s', (engine) => {
     market.close(price(2, 101));
     await judged(X);
     expect(await signalsIn(database)).toHaveLength(1);
+  });
+
+  test('whoever is behind writes nothing: neither firings nor progress', async () => {
+    market.seed([price(1, 99)]);
+    const [rule] = await make(await database.user(), [above100], 'X');
+    const firings = new Firings(database.sql);
+    const from = await firings.begin(X, 0);
+    const to = { openTime: 2 * MINUTE_MS, seq: 7 };
+    const further = { openTime: 3 * MINUTE_MS, seq: 8 };
+    expect(await firings.advance([{ series: X, from, to: further, firings: [] }])).toEqual([X]);
+    expect(await firings.advance([{ series: X, from, to, firings: [] }])).toEqual([]);
+    const firing: Firing = {
+      ruleId: rule?.id ?? '',
+      version: 1,
+      openTime: to.openTime,
+      revision: 0,
+      fires: true,
+      signalId: newSignalId(),
+      late: false,
+      corrects: null,
+      candle: { close: '101', revision: 0 },
+      values: {},
+    };
+    const stored = await new RuleStore(database.sql).enabled('X');
+    const signals = stored.map((one) => toSignal(one, firing, 10));
+    const store = new SignalStore(database.sql, systemClock);
+    const publish = (before: Progress) =>
+      store.insertGuarded(signals, guardOf([{ series: X, from: before, to, firings: [firing] }]));
+    expect((await publish(from)).refused).toMatchObject([{ id: firing.signalId, reason: 'guarded' }]);
+    expect(await firings.begin(X, 0)).toEqual(further);
+    expect((await publish(further)).stored).toHaveLength(1);
   });
 
   test('old verdicts are forgotten, but not the last firing that stands', async () => {
