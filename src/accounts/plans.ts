@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UserError } from '../kit/errors.js';
 import { INTERVALS, type Interval } from '../market/interval.js';
+import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
 import type { Entitlements } from '../wire/identity.js';
 
 /** The plans of a server, from the least to the best; the first is everybody's who has no subscription. */
@@ -19,6 +20,10 @@ const plan = z.strictObject({
     .min(1)
     .nullable(),
   signalsPerDay: count,
+  signalSymbols: z
+    .array(z.string().refine(isSymbol, `must be ${SYMBOL_RULE}`))
+    .min(1)
+    .nullable(),
   rules: count,
 });
 
@@ -26,8 +31,9 @@ const plan = z.strictObject({
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,99}$/;
 const MAX_PLANS = 50;
 
-const FREE = { connections: 5, channels: 50, historyDays: 90, intervals: null, signalsPerDay: 100, rules: 5 };
-const PRO = { connections: 50, channels: 1000, historyDays: null, intervals: null, signalsPerDay: 10_000, rules: 200 };
+const EVERYTHING = { historyDays: null, intervals: null, signalSymbols: null };
+const FREE = { ...EVERYTHING, connections: 5, channels: 50, signalsPerDay: 100, rules: 5 };
+const PRO = { ...EVERYTHING, connections: 50, channels: 1000, signalsPerDay: 10_000, rules: 200 };
 
 export const DEFAULT_PLANS: Plans = freeze([
   { plan: 'free', ...FREE },
@@ -35,7 +41,7 @@ export const DEFAULT_PLANS: Plans = freeze([
 ]);
 
 /**
- * PLANS: `{"free":{"connections":5,"channels":50,"historyDays":90,"intervals":null,"signalsPerDay":100,"rules":5},"pro":{…}}`, in
+ * PLANS: `{"free":{"connections":5,"channels":50,"historyDays":90,"intervals":["1m","1h"],"signalsPerDay":100,"rules":5},"pro":{…}}`, in
  * ascending order. What a plan leaves out is as in the built-in plan of its name, else as in `free`.
  * @throws UserError with every problem.
  */

@@ -1,15 +1,19 @@
+import { SharedSubscriber } from '../bus/shared.js';
 import { UserError } from '../kit/errors.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import type { Around } from './around.js';
 import { toStop } from './around.js';
 import { atMost } from './at-most.js';
-import { localBus, type WindowOf } from './bus.js';
+import { localBus } from './bus.js';
 import { catchingUp } from './catching-up.js';
 import { Ingest, wholePlan } from './ingest.js';
+import type { MarketView } from './market-view.js';
 import type { Parts } from './parts.js';
+import { ruleMetrics, ruleRunner, ruleService } from './rules.js';
+import { openSignals } from './signals.js';
 import { openStore, type Readable, startJobs } from './store.js';
 import { SymbolWriter } from './symbol-writer.js';
-import { openUsers } from './users.js';
+import { openUsers, ownProvider } from './users.js';
 
 const PARTITION = 'all';
 const HISTORY_WAIT_MS = 15_000;
@@ -34,10 +38,11 @@ function failing(): { failed: Promise<never>; fail: (error: Error) => void } {
   return { failed, fail };
 }
 
-/** Every role in one process, which is its own bus. `windowOf` is what the gateway's channels begin with. @throws UserError */
-export async function openAlone(around: Around, read: Readable, windowOf: WindowOf): Promise<Parts> {
+/** Every role in one process, which is its own bus. `view` is what the gateway's channels begin with. @throws UserError */
+export async function openAlone(around: Around, read: Readable, view: MarketView): Promise<Parts> {
   const { config, clock, log, progress, lifecycle } = around;
-  const { publisher, subscriber } = localBus(windowOf);
+  const { publisher, subscriber } = localBus((symbol, interval) => view.window(symbol, interval));
+  const shared = new SharedSubscriber(subscriber);
   const { failed, fail } = failing();
   let current: number | null = null;
   const store = await openStore(around, read, (epoch) => {
@@ -52,11 +57,14 @@ export async function openAlone(around: Around, read: Readable, windowOf: Window
   await progress.during('Writing the history to the database', () =>
     atMost(HISTORY_WAIT_MS, clock, store.writer.drained()),
   );
-  const users = await openUsers(around, config.databaseUrl ?? read.url, null);
+  const signals = await openSignals(around, config.databaseUrl ?? read.url, null);
+  const runner = config.roles.includes('signals') ? ruleRunner(around, signals, shared.view(), view, () => true) : null;
+  const service = ruleService(around, signals, view, () => runner?.refresh());
+  const users = await openUsers(around, await ownProvider(around), signals, service, null);
   return {
     ingest,
     store,
-    subscriber,
+    subscriber: shared.view(),
     users,
     statuses: subscriber,
     live: (symbol, interval) => ingest.window(symbol, interval),
@@ -65,10 +73,11 @@ export async function openAlone(around: Around, read: Readable, windowOf: Window
     goLive: async () => {
       if (read.embedded) await startJobs(around, read.url);
       await lifecycle.start(toStop('feeds', () => ingest.drop(PARTITION, 'stopping')));
+      if (runner !== null) await lifecycle.start(runner);
       await partition.start();
     },
     notReady: () => [],
     failed,
-    metrics: [],
+    metrics: [...users.metrics, ...(runner === null ? [] : ruleMetrics(runner))],
   };
 }

@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
+import type { Subscriber } from '../bus/bus.js';
 import { RedisPublisher } from '../bus/redis/publisher.js';
 import { RedisSubscriber } from '../bus/redis/subscriber.js';
+import { SharedSubscriber } from '../bus/shared.js';
 import { requireSameCluster } from '../cluster/identity.js';
 import { Members } from '../cluster/members.js';
 import type { ClusterOptions } from '../cluster/membership.js';
@@ -10,22 +12,39 @@ import { PUSH_PARTITION, partitionOf } from '../cluster/partitions.js';
 import type { Clock } from '../kit/clock.js';
 import { checkRedis, closeRedis, createRedis, explainRedisError, type RedisClient } from '../kit/redis.js';
 import type { SymbolStatus } from '../market/event.js';
+import type { Metric } from '../ops/metrics.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import { type Around, toStop } from './around.js';
 import { clusterMetrics } from './cluster-metrics.js';
 import { Ingest, PUSH_SOURCE, sharedPlans } from './ingest.js';
+import type { MarketView } from './market-view.js';
 import type { Parts } from './parts.js';
+import { openRules, ruleMetrics, ruleService } from './rules.js';
+import { openSignals } from './signals.js';
 import { openStore, type Readable, type Store } from './store.js';
 import { SymbolWriter } from './symbol-writer.js';
-import { openUsers } from './users.js';
+import { givenProvider, openUsers, type UsersSide } from './users.js';
 import { WatchedStatuses } from './watched-statuses.js';
 
 /** Readers wait this long at most for the spools of other nodes. */
 const CATCH_UP_MS = 2000;
 const CATCH_UP_POLL_MS = 100;
 
+/** What the nodes of a cluster have in common. */
+export interface Shared {
+  readonly redis: RedisClient;
+  readonly url: string;
+  readonly node: string;
+}
+
 /** One node of several, which meet in Redis and in the database. @throws UserError */
-export async function openCluster(around: Around, read: Readable, url: string, node: string): Promise<Parts> {
+export async function openCluster(
+  around: Around,
+  read: Readable,
+  url: string,
+  node: string,
+  view: MarketView,
+): Promise<Parts> {
   const { config, clock, log, lifecycle } = around;
   const redis = await connect(around, read, url);
   const writes = config.roles.includes('ingest');
@@ -40,18 +59,19 @@ export async function openCluster(around: Around, read: Readable, url: string, n
     log,
   };
   const bus = { url, prefix: config.redisPrefix, clock, log };
-  const subscriber = serves ? await lifecycle.start(new RedisSubscriber(bus)) : null;
+  const evaluates = config.roles.includes('signals');
+  const subscriber = serves || evaluates ? await lifecycle.start(new RedisSubscriber(bus)) : null;
   const writing = writes ? await openWriting(around, read, url, membership) : null;
   if (writing !== null) spoolBehind = () => writing.store.spool.stats().recordsBehind;
   const members = writing?.ownership ?? new Members(membership);
   const statuses = subscriber === null ? null : watched(around, subscriber, members);
-  const users = serves ? await openUsers(around, config.databaseUrl ?? read.url, { redis, url, node }) : null;
+  const signals = await openSignalSide(around, read, membership, subscriber, { redis, url, node }, view);
   const isStoreBehind = (): boolean => anyBehind(members.nodes());
   return {
     ingest: writing?.ingest ?? null,
     store: writing?.store ?? null,
-    subscriber,
-    users,
+    subscriber: signals.subscriber,
+    users: signals.users,
     statuses,
     live: async (symbol, interval) =>
       (await writing?.ingest.window(symbol, interval)) ?? (await subscriber?.window(symbol, interval)) ?? null,
@@ -60,15 +80,62 @@ export async function openCluster(around: Around, read: Readable, url: string, n
     goLive: async () => {
       await lifecycle.start(members);
       if (statuses !== null) await lifecycle.start(statuses);
+      await signals.goLive();
     },
     notReady: () => [...members.notReady(), ...(subscriber?.up === false ? ['Redis does not answer'] : [])],
     failed: new Promise(() => {}),
-    metrics: clusterMetrics({
-      members,
-      ownership: writing?.ownership ?? null,
-      publisher: writing?.publisher ?? null,
-      subscriber,
-    }),
+    metrics: [
+      ...clusterMetrics({
+        members,
+        ownership: writing?.ownership ?? null,
+        publisher: writing?.publisher ?? null,
+        subscriber,
+      }),
+      ...signals.metrics,
+    ],
+  };
+}
+
+interface SignalSide {
+  /** For the gateway. */
+  readonly subscriber: Subscriber | null;
+  /** null: this node serves nobody, or has nothing to prove anybody's identity with. */
+  readonly users: UsersSide | null;
+  goLive(): Promise<void>;
+  readonly metrics: readonly Metric[];
+}
+
+/** Accounts and signals where the node serves clients, rules where it has the role. */
+async function openSignalSide(
+  around: Around,
+  read: Readable,
+  membership: ClusterOptions,
+  subscriber: RedisSubscriber | null,
+  shared: Shared,
+  view: MarketView,
+): Promise<SignalSide> {
+  const { config, log, lifecycle } = around;
+  const serves = config.roles.includes('gateway');
+  const evaluates = config.roles.includes('signals');
+  const provider = serves ? givenProvider(config) : null;
+  if (serves && provider === null)
+    log.warn({}, 'JWT_SECRET is not set: this node has no accounts; give the same one to all nodes');
+  if (subscriber === null || (provider === null && !evaluates))
+    return { subscriber, users: null, goLive: async () => {}, metrics: [] };
+  const views = new SharedSubscriber(subscriber);
+  const signals = await openSignals(around, config.databaseUrl ?? read.url, shared);
+  const rules = evaluates ? openRules(around, signals, membership, views.view(), view) : null;
+  const service = ruleService(around, signals, view, () => rules?.runner.refresh());
+  const users = provider === null ? null : await openUsers(around, provider, signals, service, shared);
+  return {
+    subscriber: views.view(),
+    users,
+    goLive: async () => {
+      if (rules === null) return;
+      await lifecycle.start(rules.runner);
+      await lifecycle.start(rules.ownership);
+    },
+    metrics: [...(users?.metrics ?? []), ...(rules === null ? [] : ruleMetrics(rules.runner))],
   };
 }
 

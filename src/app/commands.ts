@@ -12,9 +12,9 @@ import type { UserRole } from '../wire/identity.js';
 import { toStop } from './around.js';
 import { endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { requireFreePort } from './port.js';
+import { openRelational } from './relational.js';
 import { startServer } from './server.js';
 import { startJobs } from './store.js';
-import { openRelational } from './users.js';
 import { isWorker, primaryGone, tellPrimary } from './worker.js';
 import { Workers } from './workers.js';
 

@@ -8,6 +8,7 @@ import { candlesRoute } from '../http/candles.js';
 import { healthRoutes } from '../http/health.js';
 import { metricsRoute } from '../http/metrics.js';
 import { pageRoutes } from '../http/pages.js';
+import { Readers } from '../http/readers.js';
 import { createRouter, type Route } from '../http/router.js';
 import { symbolsRoute } from '../http/symbols.js';
 import { type TradeIntake, tradesRoute } from '../http/trades.js';
@@ -57,15 +58,15 @@ export async function startServer(around: Around): Promise<RunningServer> {
   });
   const parts: Parts =
     config.redisUrl === null
-      ? await openAlone(around, read, (symbol, interval) => view.window(symbol, interval))
-      : await (await import('./cluster.js')).openCluster(around, read, config.redisUrl, nodeName());
+      ? await openAlone(around, read, view)
+      : await (await import('./cluster.js')).openCluster(around, read, config.redisUrl, nodeName(), view);
   await fill(registry, read, parts);
 
   const stats = new GatewayStats();
   const http = createRouter(await routesOf(around, parts, registry, view, stats));
   const { subscriber, statuses } = parts;
   const port =
-    subscriber === null || statuses === null
+    subscriber === null || statuses === null || !config.roles.includes('gateway')
       ? await openHttp(around, createTransport, http)
       : await openGateway(around, {
           createTransport,
@@ -95,10 +96,11 @@ async function routesOf(
   view: MarketView,
   stats: GatewayStats,
 ): Promise<Route[]> {
-  const { ingest, store, subscriber } = parts;
+  const { ingest, store } = parts;
+  const serves = around.config.roles.includes('gateway');
   const metrics = new Metrics([
     ...(ingest === null || store === null ? [] : ingestMetrics(ingest, store)),
-    ...(subscriber === null ? [] : gatewayMetrics(stats)),
+    ...(serves ? gatewayMetrics(stats) : []),
     ...parts.metrics,
   ]);
   const notReady = () => [
@@ -111,14 +113,18 @@ async function routesOf(
     metricsRoute(around.config.workers > 1 ? metricsOfAll(metrics, around.clock) : metrics),
     tradesRoute(intakeOf(around, ingest)),
     ...(parts.users?.routes ?? []),
-    ...(subscriber === null
-      ? []
-      : [
+    ...(serves
+      ? [
           symbolsRoute({ symbols: () => registry.all() }),
-          candlesRoute(view, around.log),
+          candlesRoute(view, readersOf(around, parts), around.log),
           ...(await pageRoutes(join(packageRoot(), 'dist', 'web'))),
-        ]),
+        ]
+      : []),
   ];
+}
+
+function readersOf({ log }: Around, { users }: Parts): Readers {
+  return new Readers(users?.accounts ?? null, users?.parts.visitors ?? null, log);
 }
 
 /** Trades go to whoever owns the push partition at the moment. */

@@ -9,8 +9,11 @@ export const PUSH_PARTITION = 'push';
 /** Everything, where one process is alone. */
 export const LOCAL_PARTITION = 'all';
 
+/** What `partitionOf` may answer. */
+export const SYMBOL_PARTITIONS: readonly string[] = Array.from({ length: HASHED }, (_, n) => `p${n}`);
+
 /** All that a cluster may have. */
-export const PARTITIONS: readonly string[] = [...Array.from({ length: HASHED }, (_, n) => `p${n}`), PUSH_PARTITION];
+export const PARTITIONS: readonly string[] = [...SYMBOL_PARTITIONS, PUSH_PARTITION];
 
 /** The partition of a symbol that FEEDS names: 'p0' to 'p15'. Must never change: nodes of different versions share a cluster. */
 export function partitionOf(symbol: string): string {

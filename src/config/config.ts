@@ -88,13 +88,13 @@ function conflicts(v: Variables): string[] {
   if (v.JWKS_URL !== undefined && (v.JWT_ISSUER === undefined || v.JWT_AUDIENCE === undefined))
     errors.push('JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE: tokens that were made for others must not be believed');
   const roles = parseRoles(ROLES) ?? [];
-  const part = roles.length === 1 ? roles[0] : null;
-  if (part !== null && REDIS_URL === undefined)
-    errors.push(`REDIS_URL is missing: ROLES=${part} is one node of several, which meet in Redis`);
-  if (part !== null && TIMESCALE_URL === undefined && DATABASE_URL === undefined)
-    errors.push(`TIMESCALE_URL (or DATABASE_URL) is missing: ROLES=${part} shares a database with the other nodes`);
-  if (WORKERS > 1 && part !== 'gateway')
-    errors.push('WORKERS needs ROLES=gateway: run the ingest role as a process of its own');
+  const isPart = !roles.includes('ingest') || !roles.includes('gateway');
+  if (isPart && REDIS_URL === undefined)
+    errors.push(`REDIS_URL is missing: ROLES=${ROLES} is one node of several, which meet in Redis`);
+  if (isPart && TIMESCALE_URL === undefined && DATABASE_URL === undefined)
+    errors.push(`TIMESCALE_URL (or DATABASE_URL) is missing: ROLES=${ROLES} shares a database with the other nodes`);
+  if (WORKERS > 1 && roles.join() !== 'gateway')
+    errors.push('WORKERS needs ROLES=gateway: run the other roles as processes of their own');
   return errors;
 }
 

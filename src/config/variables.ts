@@ -40,9 +40,9 @@ function httpUrl() {
     );
 }
 
-const ROLES = ['ingest', 'gateway'] as const;
+const ROLES = ['ingest', 'gateway', 'signals'] as const;
 
-/** What a process does. `ingest` turns trades into candles, `gateway` serves clients. */
+/** What a process does. `ingest` turns trades into candles, `gateway` serves clients, `signals` evaluates rules. */
 export type Role = (typeof ROLES)[number];
 
 const ROLES_RULE = `must be "all" or a list of ${ROLES.join(', ')}`;

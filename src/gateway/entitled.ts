@@ -7,29 +7,29 @@ import { cancel, quit } from './joining.js';
 
 type Refusal = Pick<ErrorDetails, 'code' | 'message' | 'plan' | 'limit'>;
 
-/** Why the connection may not have the channel, however many it has; null: it may. Anonymous ones have all but `signals`. */
-export function refusalOf(identity: Identity | null, channel: Channel): Refusal | null {
-  if (identity === null) return channel.kind === 'signals' ? AUTH_REQUIRED : null;
-  if (channel.kind === 'signals') return needs(identity, 'signals:read');
+/** What the connection is held to; null: nothing but what the server gives every connection. */
+export function planOf({ login }: Connection, { users }: Context): Entitlements | null {
+  return login?.identity.entitlements ?? users.parts.visitors;
+}
+
+/** Why somebody may not have the channel, however many they have; null: they may. Without a user there is all but `signals`. */
+export function refusalOf(identity: Identity | null, plan: Entitlements | null, channel: Channel): Refusal | null {
+  if (channel.kind === 'signals') return identity === null ? AUTH_REQUIRED : needs(identity, 'signals:read');
   if (channel.kind === 'status') return null;
-  const { plan, intervals } = identity.entitlements;
-  if (intervals === null || intervals.includes(channel.interval)) return needs(identity, 'candles');
-  const given = intervals.length === 0 ? 'no intervals' : `the intervals ${intervals.join(' ')}`;
-  return { code: 'plan_limit', plan, limit: 'intervals', message: `the plan ${plan} gives ${given}` };
+  if (plan !== null && plan.intervals !== null && !plan.intervals.includes(channel.interval)) return notGiven(plan);
+  return identity === null ? null : needs(identity, 'candles');
 }
 
 /** Of what the server gives every connection, the plan may give fewer. */
-export function channelsRefusal(connection: Connection, most: number): Refusal | null {
-  const plan = connection.login?.identity.entitlements;
-  if (plan !== undefined && plan.channels < most && connection.channels >= plan.channels) return tooMany(plan);
-  if (connection.channels < most) return null;
+export function channelsRefusal({ channels }: Connection, plan: Entitlements | null, most: number): Refusal | null {
+  if (plan !== null && plan.channels < most && channels >= plan.channels) return tooMany(plan);
+  if (channels < most) return null;
   return { code: 'too_many_channels', message: `the limit is ${most} channels a connection` };
 }
 
-/** How far back the connection may look. */
-export function boundOf(connection: Connection): Limited | null {
-  const plan = connection.login?.identity.entitlements;
-  return plan === undefined || plan.historyDays === null ? null : { plan: plan.plan, historyDays: plan.historyDays };
+/** How far back the plan lets one look. */
+export function boundOf(plan: Entitlements | null): Limited | null {
+  return plan === null || plan.historyDays === null ? null : { plan: plan.plan, historyDays: plan.historyDays };
 }
 
 /** Takes away what the identity does not give any more, of what is over a number the latest; says so for each. */
@@ -41,7 +41,7 @@ export function dropExcess(connection: Connection, context: Context): void {
   let kept = 0;
   for (const topic of topics) {
     const channel = parseChannel(topic.channel);
-    const refusal = typeof channel === 'string' ? null : refusalOf(identity, channel);
+    const refusal = typeof channel === 'string' ? null : refusalOf(identity, identity.entitlements, channel);
     if (refusal !== null) drop(connection, topic, refusal, context);
     else if (kept >= channels) drop(connection, topic, tooMany(identity.entitlements), context);
     else kept++;
@@ -53,6 +53,11 @@ const AUTH_REQUIRED: Refusal = { code: 'auth_required', message: 'send auth firs
 function needs({ scopes }: Identity, scope: Scope): Refusal | null {
   if (scopes === null || scopes.includes(scope)) return null;
   return { code: 'missing_scope', message: `the API key lacks the scope ${scope}` };
+}
+
+function notGiven({ plan, intervals }: Entitlements): Refusal {
+  const message = `the plan ${plan} gives the intervals ${(intervals ?? []).join(' ')}`;
+  return { code: 'plan_limit', plan, limit: 'intervals', message };
 }
 
 function tooMany({ plan, channels }: Entitlements): Refusal {

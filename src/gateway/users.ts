@@ -1,4 +1,4 @@
-import type { AuthResult, Identity } from '../wire/identity.js';
+import type { AuthResult, Entitlements, Identity } from '../wire/identity.js';
 import { AtMost } from './at-most.js';
 import type { Authenticator } from './authenticator.js';
 import type { Connection } from './connection.js';
@@ -13,6 +13,8 @@ export interface UserParts {
   readonly authenticator: Authenticator;
   readonly connections: ConnectionCounter;
   readonly signals: SignalFeed;
+  /** What connections without a user are held to; null: only to what the server gives every connection. */
+  readonly visitors: Entitlements | null;
 }
 
 /** A user with connections here. */
@@ -141,6 +143,7 @@ export const NO_USERS: UserParts = {
     onChange: () => () => {},
   },
   connections: { take: () => Promise.resolve(false), release() {} },
+  visitors: null,
   signals: {
     head: nowhere,
     async *since() {},

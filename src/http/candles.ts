@@ -1,11 +1,13 @@
 import type { Log } from '../kit/log.js';
 import type { Candle } from '../market/candle.js';
-import { INTERVALS, type Interval, isInterval } from '../market/interval.js';
+import { bucketStart, DAY_MS, INTERVALS, type Interval, isInterval } from '../market/interval.js';
 import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
 import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
+import type { Entitlements } from '../wire/identity.js';
 import { toWireCandle } from '../wire/messages.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { printable, QueryError, readInteger, readParameters, readTime } from './query.js';
+import { type Readers, refuseInterval } from './readers.js';
 import type { Route } from './router.js';
 
 const DEFAULT_LIMIT = 500;
@@ -45,16 +47,25 @@ interface Request {
 /**
  * GET /v1/candles?symbol&interval&from&to&limit&fill&cursor. `next` of the answer, given as `cursor` in place of `from`, continues
  * forward; null = there is no more. With fill=none candles without trades are left out of each page, which may then hold
- * fewer than `limit`.
+ * fewer than `limit`. `limited`: the plan gives no older ones. 403 `plan_limit`: the plan lacks the interval.
  */
-export function candlesRoute(source: CandleSource, log: Log): Route {
-  return { method: 'GET', path: '/v1/candles', handle: (request) => answer(source, log, request) };
+export function candlesRoute(source: CandleSource, readers: Readers, log: Log): Route {
+  return { method: 'GET', path: '/v1/candles', handle: (request) => answer(source, readers, log, request) };
 }
 
-async function answer(source: CandleSource, log: Log, httpRequest: HttpRequest): Promise<HttpResponse> {
+async function answer(
+  source: CandleSource,
+  readers: Readers,
+  log: Log,
+  httpRequest: HttpRequest,
+): Promise<HttpResponse> {
   try {
     const request = readRequest(httpRequest.query);
-    return await readPage(source, request).catch((error: unknown) => {
+    const reader = await readers.planOf(httpRequest);
+    if ('refusal' in reader) return reader.refusal;
+    const refusal = refuseInterval(reader.plan, request.interval);
+    if (refusal !== null) return refusal;
+    return await readPage(source, request, reader.plan).catch((error: unknown) => {
       report(log, error, request);
       return problem(
         503,
@@ -76,14 +87,18 @@ function report(log: Log, error: unknown, { symbol, interval }: Request): void {
   log[known ? 'debug' : 'error']({ err: error, symbol, interval }, 'history could not be read');
 }
 
-async function readPage(source: CandleSource, request: Request): Promise<HttpResponse> {
-  const { symbol, interval, from, to, limit } = request;
+async function readPage(source: CandleSource, request: Request, plan: Entitlements | null): Promise<HttpResponse> {
+  const { symbol, interval, to, limit } = request;
+  const oldest = await oldestOf(source, request, plan);
+  const from = request.from === null ? null : Math.max(request.from, oldest);
   const forward = from !== null;
   const range = { ...(from === null ? {} : { from }), ...(to === null ? {} : { to }) };
   const found = await source.query(symbol, interval, { ...range, limit: forward ? limit + 1 : limit });
   if (!found.known) return unknownSymbol(symbol);
   const following = forward ? found.candles[limit] : undefined;
-  const page = found.candles.slice(0, limit).filter((candle) => request.fill === 'flat' || candle.trades > 0);
+  const given = found.candles.slice(0, limit).filter(({ openTime }) => openTime >= oldest);
+  const page = given.filter((candle) => request.fill === 'flat' || candle.trades > 0);
+  const isCut = from !== request.from || given.length < Math.min(limit, found.candles.length);
   return json(
     200,
     {
@@ -91,9 +106,21 @@ async function readPage(source: CandleSource, request: Request): Promise<HttpRes
       interval,
       candles: page.map(toWireCandle),
       next: following === undefined ? null : encodeCursor(following.openTime),
+      ...(isCut && plan !== null ? { limited: { plan: plan.plan, historyDays: plan.historyDays } } : {}),
     },
     { 'cache-control': 'no-store' },
   );
+}
+
+/** Open time of the oldest candle that the plan gives, counted back from the newest there is. */
+async function oldestOf(
+  source: CandleSource,
+  { symbol, interval }: Request,
+  plan: Entitlements | null,
+): Promise<number> {
+  if (plan === null || plan.historyDays === null) return 0;
+  const newest = (await source.query(symbol, interval, { limit: 1 })).candles.at(-1);
+  return newest === undefined ? 0 : bucketStart(interval, newest.openTime - plan.historyDays * DAY_MS);
 }
 
 function unknownSymbol(symbol: string): HttpResponse {

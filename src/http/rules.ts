@@ -37,6 +37,7 @@ const ANSWERS: Readonly<Record<string, readonly [number, string]>> = {
   bad_rule: [400, 'Bad request'],
   unknown_symbol: [400, 'Bad request'],
   interval_not_in_plan: [403, 'Forbidden'],
+  symbol_not_in_plan: [403, 'Forbidden'],
   rule_limit: [403, 'Forbidden'],
   not_found: [404, 'Not found'],
 };

@@ -18,6 +18,8 @@ export interface Entitlements {
   /** null = all. */
   readonly intervals: readonly Interval[] | null;
   readonly signalsPerDay: number;
+  /** Symbols on which signals to everybody come, and rules may be made; null = all. */
+  readonly signalSymbols: readonly string[] | null;
   readonly rules: number;
 }
 

@@ -13,6 +13,7 @@ export const PLAN: Entitlements = {
   historyDays: null,
   intervals: null,
   signalsPerDay: 1000,
+  signalSymbols: null,
   rules: 10,
 };
 
@@ -22,6 +23,7 @@ export class TestUsers {
   readonly authenticator: Authenticator = this.accounts;
   connections: ConnectionCounter = new LocalConnectionCounter();
   readonly signals = new TestSignals(this);
+  visitors: Entitlements | null = null;
   /** Added to the time of the system. */
   aheadMs = 0;
   readonly clock: Clock = { ...systemClock, now: () => systemClock.now() + this.aheadMs };

@@ -2,9 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CandleSource, candlesRoute } from '../../src/http/candles.js';
 import { decodeCursor, encodeCursor } from '../../src/http/cursor.js';
+import { Readers } from '../../src/http/readers.js';
 import { silentLog } from '../../src/kit/log.js';
 import type { Candle } from '../../src/market/candle.js';
 import { MINUTE_MS } from '../../src/market/interval.js';
+import type { Entitlements } from '../../src/wire/identity.js';
 import { bodyOf, request } from './requests.js';
 
 const T0 = 1570752000000;
@@ -42,7 +44,8 @@ const source: CandleSource = {
     return { candles: from === undefined ? range.slice(-limit) : range.slice(0, limit), known: true };
   },
 };
-const route = candlesRoute(source, silentLog);
+const visitors = new Readers(null, null, silentLog);
+const route = candlesRoute(source, visitors, silentLog);
 
 async function get(query: string) {
   const response = await route.handle(request('GET', `/v1/candles?${query}`), {});
@@ -150,7 +153,7 @@ test('an unknown symbol is a 404', async () => {
 });
 
 test('history that cannot be read is a 503 with a time to come back', async () => {
-  const broken = candlesRoute({ query: () => Promise.reject(new Error('connection refused')) }, silentLog);
+  const broken = candlesRoute({ query: () => Promise.reject(new Error('connection refused')) }, visitors, silentLog);
   const response = await broken.handle(request('GET', `/v1/candles?${BASE}`), {});
   expect([response.status, response.headers['retry-after']]).toEqual([503, '2']);
   expect(String(response.body)).not.toContain('connection refused');
@@ -165,4 +168,32 @@ test('no query string makes it fail', async () => {
       expect([200, 400, 404]).toContain(status);
     }),
   );
+});
+
+const free: Entitlements = {
+  plan: 'free',
+  connections: 1,
+  channels: 1,
+  historyDays: 1,
+  intervals: ['1m'],
+  signalsPerDay: 0,
+  signalSymbols: null,
+  rules: 0,
+};
+const limited = candlesRoute(source, new Readers(null, free, silentLog), silentLog);
+
+test('a plan gives its intervals and its days of history, counted from the newest candle, and says what it cut off', async () => {
+  const ask = async (query: string) => {
+    const response = await limited.handle(request('GET', `/v1/candles?symbol=XRPETH&${query}`), {});
+    return { status: response.status, body: bodyOf(response) };
+  };
+  const oldest = T0 + (COUNT - 1) * MINUTE_MS - 24 * 60 * MINUTE_MS;
+  expect(await ask('interval=5m')).toMatchObject({ status: 403, body: { code: 'plan_limit', limit: 'intervals' } });
+  const cut = { plan: 'free', historyDays: 1 };
+  const forward = (await ask(`interval=1m&from=${T0}&limit=10`)).body;
+  expect(forward).toMatchObject({ limited: cut, candles: { length: 10, 0: { openTime: oldest } } });
+  const backward = (await ask(`interval=1m&to=${oldest + 3 * MINUTE_MS}`)).body;
+  expect(backward).toMatchObject({ limited: cut, candles: { length: 3, 0: { openTime: oldest } } });
+  expect((await ask('interval=1m&limit=100')).body).not.toHaveProperty('limited');
+  expect((await ask(`interval=1m&from=${oldest}&limit=5`)).body).not.toHaveProperty('limited');
 });

@@ -63,6 +63,7 @@ async function authenticate(token: string): Promise<AuthResult> {
       historyDays: 1,
       intervals: null,
       signalsPerDay: 3,
+      signalSymbols: null,
       rules: 0,
     },
   };

@@ -2,7 +2,7 @@ import { parseChannel } from '../../market/channel.js';
 import type { ClientMessage } from '../../wire/messages.js';
 import type { Connection, Job } from '../connection.js';
 import { type Context, type ErrorDetails, replyError } from '../context.js';
-import { boundOf, channelsRefusal, refusalOf } from '../entitled.js';
+import { boundOf, channelsRefusal, planOf, refusalOf } from '../entitled.js';
 import { runJobs } from '../jobs.js';
 import { DEFAULT_DEVICE } from '../login.js';
 
@@ -23,9 +23,10 @@ export function subscribe(connection: Connection, message: Subscribe, context: C
 function check(connection: Connection, item: Item, message: Subscribe, context: Context): Job | ErrorDetails {
   const channel = parseChannel(item.channel);
   if (typeof channel === 'string') return { code: 'bad_channel', message: channel };
+  const plan = planOf(connection, context);
   const refusal =
-    refusalOf(connection.login?.identity ?? null, channel) ??
-    channelsRefusal(connection, context.limits.channelsPerConnection);
+    refusalOf(connection.login?.identity ?? null, plan, channel) ??
+    channelsRefusal(connection, plan, context.limits.channelsPerConnection);
   if (refusal !== null) return refusal;
   const topic = context.hub.topic(channel, connection);
   if (connection.has(topic)) return { code: 'already_subscribed', message: 'the connection has this channel already' };
@@ -33,6 +34,6 @@ function check(connection: Connection, item: Item, message: Subscribe, context: 
   const snapshot = item.snapshot ?? message.snapshot ?? null;
   const { atOnce = false, position = null } = item;
   if (channel.kind === 'signals' && connection.login !== null) connection.login.device = item.device ?? DEFAULT_DEVICE;
-  const bound = boundOf(connection);
+  const bound = boundOf(plan);
   return { topic, kind: 'subscribe', id: message.id, snapshot, atOnce, position, bound, at: -1, cancelled: false };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../kit/clock.js';
 import type { Interval } from '../../market/interval.js';
-import type { Identity } from '../../wire/identity.js';
+import type { Entitlements, Identity } from '../../wire/identity.js';
 import { parseRule } from './parse.js';
 import type { Rule } from './schema.js';
 import type { RuleStore, StoredRule } from './store.js';
@@ -8,7 +8,13 @@ import type { RuleStore, StoredRule } from './store.js';
 /** As clients see it. Times are epoch ms. */
 export type RuleView = Omit<StoredRule, 'userId' | 'startsAfter' | 'version'>;
 
-export type RuleErrorCode = 'bad_rule' | 'unknown_symbol' | 'interval_not_in_plan' | 'rule_limit' | 'not_found';
+export type RuleErrorCode =
+  | 'bad_rule'
+  | 'unknown_symbol'
+  | 'interval_not_in_plan'
+  | 'symbol_not_in_plan'
+  | 'rule_limit'
+  | 'not_found';
 
 /** Why a rule was not made or changed. `details`: what the answer holds beside the sentence. */
 export class RuleError extends Error {
@@ -47,13 +53,8 @@ export class RuleService {
   /** @param value a rule out of JSON. */
   async create(identity: Identity, value: unknown): Promise<RuleView> {
     const rule = read(value);
-    const { plan, rules: most, intervals } = identity.entitlements;
-    if (intervals !== null && !intervals.includes(rule.interval))
-      throw new RuleError(
-        'interval_not_in_plan',
-        `The plan "${plan}" gives the intervals ${intervals.join(' ')}, not ${rule.interval}.`,
-        { limit: 'intervals', plan },
-      );
+    requireInPlan(rule, identity.entitlements);
+    const { plan, rules: most } = identity.entitlements;
     const { store, clock } = this.options;
     const startsAfter = await this.#newest(rule);
     const made = await store.create(identity.userId, rule, clock.now(), startsAfter, most);
@@ -91,6 +92,18 @@ export class RuleService {
         `There is no symbol ${symbol} here; GET /v1/symbols lists those there are.`,
       );
     return newest ?? 0;
+  }
+}
+
+/** @throws RuleError */
+function requireInPlan({ symbol, interval }: Rule, { plan, intervals, signalSymbols }: Entitlements): void {
+  if (intervals !== null && !intervals.includes(interval)) {
+    const message = `The plan "${plan}" gives the intervals ${intervals.join(' ')}, not ${interval}.`;
+    throw new RuleError('interval_not_in_plan', message, { limit: 'intervals', plan });
+  }
+  if (signalSymbols !== null && !signalSymbols.includes(symbol)) {
+    const message = `The plan "${plan}" gives signals on ${signalSymbols.join(' ')}, not on ${symbol}.`;
+    throw new RuleError('symbol_not_in_plan', message, { limit: 'signalSymbols', plan });
   }
 }
 

@@ -28,6 +28,7 @@ export function identityOf(userId: string, more: Partial<Identity['entitlements'
       historyDays: null,
       intervals: null,
       signalsPerDay: 100_000,
+      signalSymbols: null,
       rules: 100_000,
       ...more,
     },
