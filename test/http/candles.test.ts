@@ -191,9 +191,9 @@ test('a plan gives its intervals and its days of history, counted from the newes
   expect(await ask('interval=5m')).toMatchObject({ status: 403, body: { code: 'plan_limit', limit: 'intervals' } });
   const cut = { plan: 'free', historyDays: 1 };
   const forward = (await ask(`interval=1m&from=${T0}&limit=10`)).body;
-  expect(forward).toMatchObject({ limited: cut, candles: { length: 10, 0: { openTime: oldest } } });
+  expect(forward).toMatchObject({ limited: cut, candles: { length: 10, 0: { t: oldest } } });
   const backward = (await ask(`interval=1m&to=${oldest + 3 * MINUTE_MS}`)).body;
-  expect(backward).toMatchObject({ limited: cut, candles: { length: 3, 0: { openTime: oldest } } });
+  expect(backward).toMatchObject({ limited: cut, candles: { length: 3, 0: { t: oldest } } });
   expect((await ask('interval=1m&limit=100')).body).not.toHaveProperty('limited');
   expect((await ask(`interval=1m&from=${oldest}&limit=5`)).body).not.toHaveProperty('limited');
 });
