@@ -16,12 +16,14 @@ export class Program {
   readonly #exited: Promise<number | null>;
   #listeners: (() => void)[] = [];
 
-  constructor(args: readonly string[], env: Environment) {
+  /** @param input what it reads from its standard input. */
+  constructor(args: readonly string[], env: Environment, input = '') {
     const inherited = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
     this.child = spawn(process.execPath, [MAIN, ...args], {
       env: { ...inherited, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    this.child.stdin?.end(input);
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         this.output += chunk.toString();
