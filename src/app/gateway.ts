@@ -43,6 +43,7 @@ export async function openGateway(
     server: `candlecast/${packageVersion()}`,
     stats,
     allowedOrigins: config.allowedOrigins,
+    trustedProxies: config.trustedProxies,
     ...(users === null ? {} : { users }),
   });
   const port = await gateway.listen(config.host, config.port);

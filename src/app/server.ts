@@ -63,7 +63,7 @@ export async function startServer(around: Around): Promise<RunningServer> {
   await fill(registry, read, parts);
 
   const stats = new GatewayStats();
-  const http = createRouter(await routesOf(around, parts, registry, view, stats));
+  const http = createRouter(await routesOf(around, parts, registry, view, stats), config.allowedOrigins);
   const { subscriber, statuses } = parts;
   const port =
     subscriber === null || statuses === null || !config.roles.includes('gateway')

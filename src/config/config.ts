@@ -34,6 +34,8 @@ export interface Config<F> {
   readonly registration: boolean;
   /** Lower case; besides our own host. */
   readonly allowedOrigins: readonly string[];
+  /** Proxies between clients and here that append to X-Forwarded-For. */
+  readonly trustedProxies: number;
   readonly workers: number;
   /** Absolute path of an existing, writable directory. */
   readonly dataDir: string;
@@ -116,6 +118,7 @@ function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: re
     registration: v.REGISTRATION === 'open',
     allowedOrigins: Object.freeze(parseOrigins(v.ALLOWED_ORIGINS) ?? []),
     roles: Object.freeze(parseRoles(v.ROLES) ?? []),
+    trustedProxies: v.TRUSTED_PROXIES,
     workers: v.WORKERS,
     dataDir,
     feeds: Object.freeze([...feeds]),

@@ -86,6 +86,7 @@ export const VARIABLES = {
     .string()
     .refine((text) => parseOrigins(text) !== null, 'must be a list of origins such as https://app.example.com')
     .default(''),
+  TRUSTED_PROXIES: integer(0, 10, ' (proxies in front that append to X-Forwarded-For)').default(0),
   ROLES: z
     .string()
     .refine((text) => parseRoles(text) !== null, ROLES_RULE)

@@ -4,6 +4,7 @@ import { type Encoding, SUBPROTOCOLS } from '../wire/codec.js';
 import { CLOSE } from '../wire/codes.js';
 import { type HttpHandler, problem } from '../wire/http.js';
 import { BEARER_PREFIX, LIMITS } from '../wire/messages.js';
+import { isOriginAllowed } from '../wire/origin.js';
 import { AtMost } from './at-most.js';
 import { type ClientSocket, Connection } from './connection.js';
 import { type Context, end, reply } from './context.js';
@@ -12,7 +13,6 @@ import type { History } from './history.js';
 import { Hub } from './hub.js';
 import { cancel, quit } from './joining.js';
 import { assertLimits, DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
-import { isOriginAllowed } from './origin.js';
 import { pause } from './pause.js';
 import { receive, verify } from './receive.js';
 import { settle } from './settle.js';
@@ -52,6 +52,8 @@ export interface GatewayOptions {
   readonly users?: UserParts;
   /** Origins of pages on other hosts that may connect, such as "https://app.example.com"; "*" for all. Default: none. */
   readonly allowedOrigins?: readonly string[];
+  /** See TransportOptions. */
+  readonly trustedProxies?: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Named in `welcome`, such as "candlecast/0.1.0". */
@@ -87,6 +89,7 @@ export class Gateway {
       maxBodyBytes: MAX_BODY_BYTES,
       maxBufferedBytes: this.#limits.maxBufferedBytes,
       idleTimeoutMs: this.#limits.idleTimeoutMs,
+      trustedProxies: options.trustedProxies ?? 0,
     });
     this.#context = this.#createContext();
     const { clock } = options;

@@ -1,13 +1,9 @@
 import { type HttpRequest, type HttpResponse, problem } from '../wire/http.js';
+import { isOriginAllowed } from '../wire/origin.js';
 
-/**
- * Whether a request does not come from a page of a site that may not send it: programs name no site, browsers name the page's.
- * @param allowed origins such as `https://app.example.com`, besides our own host
- */
+/** Whether a request does not come from a page of a site that may not send it. */
 export function isAllowedOrigin(request: HttpRequest, allowed: readonly string[]): boolean {
-  const origin = request.header('origin');
-  if (origin === undefined || allowed.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === request.header('host')?.toLowerCase();
+  return isOriginAllowed(request.header('origin'), request.header('host'), new Set(allowed));
 }
 
 export function forbiddenOrigin(): HttpResponse {

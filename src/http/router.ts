@@ -1,4 +1,5 @@
 import { type HttpHandler, type HttpRequest, type HttpResponse, problem } from '../wire/http.js';
+import { Cors } from './cors.js';
 
 /** One resource. GET routes answer HEAD too. */
 export interface Route {
@@ -21,13 +22,13 @@ interface Match {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const PUBLIC_PREFIX = '/v1/';
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
-const PREFLIGHT_SECONDS = '86400';
-const WRITES: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
-/** Dispatches by path and method. What may be read under /v1/ may be read from any web page; nothing may be written from one. */
-export function createRouter(routes: readonly Route[]): HttpHandler {
+/**
+ * Dispatches by path and method. What may be read under /v1/ may be read from any web page; pages of `allowedOrigins` may do all
+ * that the routes allow.
+ */
+export function createRouter(routes: readonly Route[], allowedOrigins: readonly string[] = []): HttpHandler {
   const table = new Map<string, Map<string, RouteHandler>>();
   for (const { method, path, handle } of routes) {
     const methods = table.get(path) ?? new Map<string, RouteHandler>();
@@ -35,7 +36,8 @@ export function createRouter(routes: readonly Route[]): HttpHandler {
     table.set(path, methods.set(method, handle));
   }
   const find = finder(table);
-  return async (request) => decorate(request, await dispatch(find(request.path), request));
+  const cors = new Cors(allowedOrigins);
+  return async (request) => decorate(request, await dispatch(find(request.path), request, cors), cors);
 }
 
 function finder(table: ReadonlyMap<string, Methods>): (path: string) => Match | null {
@@ -80,13 +82,18 @@ function decode(part: string): string | null {
   }
 }
 
-async function dispatch(match: Match | null, request: HttpRequest): Promise<HttpResponse> {
+async function dispatch(match: Match | null, request: HttpRequest, cors: Cors): Promise<HttpResponse> {
   if (match === null)
     return problem(404, 'Not found', 'There is nothing at this path; the API is under /v1, the chart at /.');
   const { methods, parameters } = match;
   const handle = methods.get(request.method === 'HEAD' ? 'GET' : request.method);
   if (handle !== undefined) return headOnly(request, await handle(request, parameters));
-  if (request.method === 'OPTIONS') return options(request, methods);
+  if (request.method === 'OPTIONS')
+    return {
+      status: 204,
+      headers: { allow: allowed(methods), ...cors.preflight(request, [...methods.keys()]) },
+      body: '',
+    };
   const allow = allowed(methods);
   const detail = `${request.path} answers ${allow}.`;
   return problem(405, 'Method not allowed', detail, {}, { allow });
@@ -97,24 +104,12 @@ function allowed(methods: Methods): string {
   return [...names, ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
 }
 
-function options(request: HttpRequest, methods: Methods): HttpResponse {
-  const headers: Record<string, string> = { allow: allowed(methods) };
-  if (request.path.startsWith(PUBLIC_PREFIX) && methods.has('GET')) {
-    headers['access-control-allow-methods'] = 'GET, HEAD';
-    headers['access-control-allow-headers'] = 'x-request-id';
-    headers['access-control-max-age'] = PREFLIGHT_SECONDS;
-  }
-  return { status: 204, headers, body: '' };
-}
-
 function headOnly(request: HttpRequest, response: HttpResponse): HttpResponse {
   return request.method === 'HEAD' ? { ...response, body: '' } : response;
 }
 
-function decorate(request: HttpRequest, response: HttpResponse): HttpResponse {
-  const headers: Record<string, string> = { ...response.headers };
-  if (request.path.startsWith(PUBLIC_PREFIX) && !WRITES.has(request.method))
-    headers['access-control-allow-origin'] = '*';
+function decorate(request: HttpRequest, response: HttpResponse, cors: Cors): HttpResponse {
+  const headers: Record<string, string> = { ...response.headers, ...cors.answer(request) };
   const id = request.header('x-request-id');
   if (id !== undefined && REQUEST_ID.test(id)) headers['x-request-id'] = id;
   return { ...response, headers };

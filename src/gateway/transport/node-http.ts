@@ -2,12 +2,22 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../kit/log.js';
 import type { HttpHandler, HttpResponse } from '../../wire/http.js';
-import { BufferedRequest, bodyBytes, bodyTooLarge, eachHeader, handle, isBodyless, unmapped } from './request.js';
+import {
+  BufferedRequest,
+  bodyBytes,
+  bodyTooLarge,
+  clientAddress,
+  eachHeader,
+  handle,
+  isBodyless,
+  unmapped,
+} from './request.js';
+import type { TransportOptions } from './transport.js';
 
 /** @returns the handler for every HTTP request that is no WebSocket upgrade. */
-export function httpListener(handler: HttpHandler, maxBodyBytes: number, log: Log) {
+export function httpListener(handler: HttpHandler, { maxBodyBytes, trustedProxies }: TransportOptions, log: Log) {
   return (req: IncomingMessage, res: ServerResponse): void => {
-    const request = readHead(req);
+    const request = readHead(req, trustedProxies);
     const answer = (response: HttpResponse) => writeResponse(res, request, response);
     res.on('error', ignore);
     collectBody(req, maxBodyBytes, (body) => {
@@ -20,7 +30,7 @@ export function httpListener(handler: HttpHandler, maxBodyBytes: number, log: Lo
   };
 }
 
-export function readHead(req: IncomingMessage): BufferedRequest {
+export function readHead(req: IncomingMessage, trustedProxies: number | undefined): BufferedRequest {
   const headers = new Map<string, string>();
   for (const [name, value] of Object.entries(req.headers)) {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
@@ -29,7 +39,9 @@ export function readHead(req: IncomingMessage): BufferedRequest {
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? '' : url.slice(mark + 1);
-  return new BufferedRequest(req.method ?? 'GET', path, query, headers, unmapped(req.socket.remoteAddress ?? ''));
+  const direct = unmapped(req.socket.remoteAddress ?? '');
+  const address = clientAddress(direct, headers.get('x-forwarded-for'), trustedProxies);
+  return new BufferedRequest(req.method ?? 'GET', path, query, headers, address);
 }
 
 /** Calls `done` once: with the whole body, or with null as soon as it passes the limit; never where the peer goes away. */

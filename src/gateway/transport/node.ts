@@ -10,7 +10,7 @@ import { listenError } from './listen.js';
 import { encodeFrame } from './node-frame.js';
 import { httpListener, readHead, refuse } from './node-http.js';
 import { NodeSocket, type Shared } from './node-socket.js';
-import { decide, failure } from './request.js';
+import { type BufferedRequest, decide, failure } from './request.js';
 import { IdleSweep } from './sweep.js';
 import { Topics } from './topics.js';
 import type { CreateTransport, Listening, SocketHandlers, Transport, TransportOptions } from './transport.js';
@@ -68,12 +68,14 @@ class NodeTransport<T> implements Transport {
         handlers.close(socket, code);
       },
     };
-    this.#server = createServer({ noDelay: true }, httpListener(http, options.maxBodyBytes, log));
+    this.#server = createServer({ noDelay: true }, httpListener(http, options, log));
     this.#server.on('connection', (tcp) => {
       this.#connections.add(tcp);
       tcp.once('close', () => this.#connections.delete(tcp));
     });
-    this.#server.on('upgrade', (req, _tcp, head) => this.#upgrade(req, head));
+    this.#server.on('upgrade', (req, _tcp, head) => {
+      this.#upgrade(req, readHead(req, options.trustedProxies), head);
+    });
   }
 
   /** Not exclusive, a worker of node:cluster listens through its primary, which hands connections out in turn. */
@@ -115,9 +117,8 @@ class NodeTransport<T> implements Transport {
     return closed;
   }
 
-  #upgrade(req: IncomingMessage, head: Buffer): void {
+  #upgrade(req: IncomingMessage, request: BufferedRequest, head: Buffer): void {
     const tcp = req.socket;
-    const request = readHead(req);
     // Asked before the gateway is, which would otherwise wait for a connection that never opens.
     if (!tcp.readable || !tcp.writable || !WEBSOCKET_KEY.test(request.header('sec-websocket-key') ?? '')) {
       tcp.destroy();

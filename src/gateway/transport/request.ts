@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { SocketAddress } from 'node:net';
+import { isIP, SocketAddress } from 'node:net';
 import type { Log } from '../../kit/log.js';
 import { type HttpHandler, type HttpRequest, type HttpResponse, problem } from '../../wire/http.js';
 import type { SocketHandlers, UpgradeDecision, UpgradeRequest } from './transport.js';
@@ -121,6 +121,14 @@ export function addressText(bytes: Uint8Array): string {
     (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
   );
   return unmapped(new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address);
+}
+
+/** Whose request it is: what the outermost trusted proxy saw, else who is connected. */
+export function clientAddress(direct: string, forwardedFor: string | undefined, trustedProxies = 0): string {
+  if (trustedProxies === 0 || forwardedFor === undefined) return direct;
+  const hops = forwardedFor.split(',').map((hop) => hop.trim());
+  const address = hops.at(-trustedProxies) ?? hops[0] ?? '';
+  return isIP(address) === 0 ? direct : unmapped(address);
 }
 
 /** "::ffff:10.0.0.1" → "10.0.0.1". */

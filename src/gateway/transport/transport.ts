@@ -50,6 +50,8 @@ export interface TransportOptions {
   readonly maxBufferedBytes: number;
   /** A peer from which nothing at all came for this long is cut. 8 to 960 s. */
   readonly idleTimeoutMs: number;
+  /** Proxies between clients and here, each of which appends to X-Forwarded-For. Default 0: the header is nobody's word. */
+  readonly trustedProxies?: number;
 }
 
 /** How the port is taken. `shared`: with the other workers of this program, which take connections in turn. */

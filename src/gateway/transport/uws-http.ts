@@ -2,17 +2,27 @@ import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWe
 import { STATUS_CODES } from 'node:http';
 import type { Log } from '../../kit/log.js';
 import type { HttpHandler, HttpResponse } from '../../wire/http.js';
-import { addressText, BufferedRequest, bodyBytes, bodyTooLarge, eachHeader, handle, isBodyless } from './request.js';
+import {
+  addressText,
+  BufferedRequest,
+  bodyBytes,
+  bodyTooLarge,
+  clientAddress,
+  eachHeader,
+  handle,
+  isBodyless,
+} from './request.js';
+import type { TransportOptions } from './transport.js';
 
 /** @returns the handler for every HTTP request that is no WebSocket upgrade. */
-export function httpRoute(handler: HttpHandler, maxBodyBytes: number, log: Log) {
+export function httpRoute(handler: HttpHandler, { maxBodyBytes, trustedProxies }: TransportOptions, log: Log) {
   return (res: UwsResponse, req: UwsRequest): void => {
     // Without this the process is killed when the handler returns unanswered.
     const state = { aborted: false };
     res.onAborted(() => {
       state.aborted = true;
     });
-    const request = readHead(res, req);
+    const request = readHead(res, req, trustedProxies);
     const answer = (response: HttpResponse) => {
       if (!state.aborted) res.cork(() => writeResponse(res, request, response));
     };
@@ -27,13 +37,14 @@ export function httpRoute(handler: HttpHandler, maxBodyBytes: number, log: Log) 
 }
 
 /** Copies what is needed: uWS's request is gone when its callback returns. */
-export function readHead(res: UwsResponse, req: UwsRequest): BufferedRequest {
+export function readHead(res: UwsResponse, req: UwsRequest, trustedProxies: number | undefined): BufferedRequest {
   const headers = new Map<string, string>();
   req.forEach((name, value) => {
     const before = headers.get(name);
     headers.set(name, before === undefined ? value : `${before}${name === 'cookie' ? '; ' : ', '}${value}`);
   });
-  const address = addressText(new Uint8Array(res.getRemoteAddress()));
+  const direct = addressText(new Uint8Array(res.getRemoteAddress()));
+  const address = clientAddress(direct, headers.get('x-forwarded-for'), trustedProxies);
   return new BufferedRequest(req.getCaseSensitiveMethod(), req.getUrl(), req.getQuery(), headers, address);
 }
 

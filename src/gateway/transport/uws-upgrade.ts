@@ -1,6 +1,6 @@
 import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse, us_socket_context_t } from 'uWebSockets.js';
 import type { Log } from '../../kit/log.js';
-import { addressText, decide, failure, parseProtocols } from './request.js';
+import { addressText, clientAddress, decide, failure, parseProtocols } from './request.js';
 import type { SocketHandlers, TransportOptions, UpgradeRequest } from './transport.js';
 import { readHead, writeResponse } from './uws-http.js';
 import { type UserData, UwsSocket } from './uws-socket.js';
@@ -13,9 +13,10 @@ class UwsUpgradeRequest implements UpgradeRequest {
   readonly remoteAddress: string;
   readonly #req: UwsRequest;
 
-  constructor(res: UwsResponse, req: UwsRequest) {
+  constructor(res: UwsResponse, req: UwsRequest, trustedProxies: number | undefined) {
     this.#req = req;
-    this.remoteAddress = addressText(new Uint8Array(res.getRemoteAddress()));
+    const direct = addressText(new Uint8Array(res.getRemoteAddress()));
+    this.remoteAddress = clientAddress(direct, this.header('x-forwarded-for'), trustedProxies);
   }
 
   get path(): string {
@@ -45,10 +46,12 @@ export function upgrade<T>(
   req: UwsRequest,
   context: us_socket_context_t,
 ): void {
-  const request = new UwsUpgradeRequest(res, req);
-  const decision = decide(handlers, request, (error) => failure(readHead(res, req), error, log));
+  const request = new UwsUpgradeRequest(res, req, options.trustedProxies);
+  const decision = decide(handlers, request, (error) =>
+    failure(readHead(res, req, options.trustedProxies), error, log),
+  );
   if ('refuse' in decision) {
-    writeResponse(res, readHead(res, req), decision.refuse);
+    writeResponse(res, readHead(res, req, options.trustedProxies), decision.refuse);
     return;
   }
   const socket = new UwsSocket(decision.data, request.remoteAddress, options);

@@ -53,7 +53,7 @@ class UwsTransport<T> implements Transport {
     this.#idle = new IdleSweep(this.#sockets, options.idleTimeoutMs, clock);
     this.#app = uws.App();
     this.#app.ws<UserData<T>>('/*', behavior(handlers, options, this.#sockets, this.#idle, log));
-    this.#app.any('/*', httpRoute(http, options.maxBodyBytes, log));
+    this.#app.any('/*', httpRoute(http, options, log));
   }
 
   /**
