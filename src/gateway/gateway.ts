@@ -2,7 +2,7 @@ import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import { type Encoding, SUBPROTOCOLS } from '../wire/codec.js';
 import { CLOSE } from '../wire/codes.js';
-import { type HttpHandler, problem } from '../wire/http.js';
+import { type HttpHandler, type HttpResponse, problem } from '../wire/http.js';
 import { BEARER_PREFIX, LIMITS } from '../wire/messages.js';
 import { isOriginAllowed } from '../wire/origin.js';
 import { AtMost } from './at-most.js';
@@ -19,7 +19,9 @@ import { settle } from './settle.js';
 import { SignalHub } from './signal-hub.js';
 import { answered, lookAt } from './slow.js';
 import type { SourceBus } from './source-bus.js';
+import { EventStreams, SSE_PATH } from './sse/streams.js';
 import { GatewayStats } from './stats.js';
+import type { Publish } from './topic.js';
 import type {
   CreateTransport,
   SocketHandlers,
@@ -76,6 +78,7 @@ export class Gateway {
   readonly #byAddress = new Map<string, number>();
   readonly #timers: (() => void)[];
   readonly #origins: ReadonlySet<string>;
+  readonly #streams: EventStreams;
   #draining = false;
 
   constructor(options: GatewayOptions) {
@@ -84,7 +87,10 @@ export class Gateway {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     assertLimits(this.#limits);
     this.#origins = new Set(options.allowedOrigins);
-    this.transport = options.createTransport(options.http, this.#handlers(), {
+    const handlers = this.#handlers();
+    const http: HttpHandler = (request) =>
+      request.path === SSE_PATH ? this.#streams.answer(request) : options.http(request);
+    this.transport = options.createTransport(http, handlers, {
       maxInboundBytes: LIMITS.inboundBytes,
       maxBodyBytes: MAX_BODY_BYTES,
       maxBufferedBytes: this.#limits.maxBufferedBytes,
@@ -92,6 +98,7 @@ export class Gateway {
       trustedProxies: options.trustedProxies ?? 0,
     });
     this.#context = this.#createContext();
+    this.#streams = this.#createStreams(handlers);
     const { clock } = options;
     this.#timers = [
       clock.every(this.#limits.sweepMs, () => this.sweep()),
@@ -159,10 +166,11 @@ export class Gateway {
   #createContext(): Context {
     const { bus, history, clock, log, random = Math.random } = this.#options;
     const { resumeCandles, catchUpMs } = this.#limits;
-    const outlet = {
-      publish: this.transport.publish.bind(this.transport),
-      stats: this.stats,
+    const publish: Publish = (key, frame) => {
+      this.transport.publish(key, frame);
+      this.#streams.publish(key, frame);
     };
+    const outlet = { publish, stats: this.stats };
     const shared = { loads: new AtMost(LOADS), turns: new Turns(), kept: { candles: 0 } };
     const deps = { bus, history, outlet, clock, log, random, resumeCandles, catchUpMs, ...shared };
     const startedAt = clock.now();
@@ -185,6 +193,18 @@ export class Gateway {
     };
   }
 
+  #createStreams(handlers: SocketHandlers<Connection>): EventStreams {
+    const host = {
+      context: this.#context,
+      handlers,
+      origins: this.#origins,
+      random: this.#options.random ?? Math.random,
+      createConnection: () => this.#createConnection('json', null),
+      refuse: (remoteAddress: string) => this.#noRoom(remoteAddress),
+    };
+    return new EventStreams(host, this.#limits.maxBufferedBytes);
+  }
+
   #handlers(): SocketHandlers<Connection> {
     return {
       upgrade: (request) => this.#upgrade(request),
@@ -204,22 +224,31 @@ export class Gateway {
     }
     const protocol = request.protocols.find((name) => Object.hasOwn(SUBPROTOCOLS, name)) ?? null;
     const encoding: Encoding = (protocol && SUBPROTOCOLS[protocol]) || 'json';
+    return { data: this.#createConnection(encoding, bearerOf(request)), protocol };
+  }
+
+  #createConnection(encoding: Encoding, bearer: string | null): Connection {
     const slot = this.stats.connectionsTotal % SLOTS;
-    return { data: new Connection(encoding, slot, this.#limits.messageBurst, bearerOf(request)), protocol };
+    return new Connection(encoding, slot, this.#limits.messageBurst, bearer);
   }
 
   #refusal(request: UpgradeRequest) {
-    const { connections, connectionsPerAddress } = this.#limits;
     if (request.path !== STREAM_PATH) return problem(404, 'Not Found', `no WebSocket here: connect to ${STREAM_PATH}`);
     if (!isOriginAllowed(request.header('origin'), request.header('host'), this.#origins))
       return problem(403, 'Forbidden', 'pages of this origin may not connect: the operator can allow it');
     const protocols = protocolProblem(request.protocols);
     if (protocols !== null) return problem(400, 'Bad Request', protocols);
+    return this.#noRoom(request.remoteAddress);
+  }
+
+  /** null: there is room for a connection from there. */
+  #noRoom(remoteAddress: string): HttpResponse | null {
+    const { connections, connectionsPerAddress } = this.#limits;
     if (this.#draining)
       return problem(503, 'Service Unavailable', 'the server is going away: try again', {}, { 'retry-after': '1' });
     if (this.#connections.size >= connections)
       return problem(503, 'Service Unavailable', `the limit of ${connections} connections is reached`, {}, RETRY);
-    if ((this.#byAddress.get(request.remoteAddress) ?? 0) >= connectionsPerAddress)
+    if ((this.#byAddress.get(remoteAddress) ?? 0) >= connectionsPerAddress)
       return problem(
         429,
         'Too Many Requests',

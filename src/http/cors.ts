@@ -2,7 +2,7 @@ import type { HttpRequest } from '../wire/http.js';
 
 type Headers = Readonly<Record<string, string>>;
 
-const PUBLIC_PREFIX = '/v1/';
+const PUBLIC_PREFIXES = ['/v1/', '/udf/'];
 const PREFLIGHT_SECONDS = '86400';
 const WRITES: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 const ANY_PAGE_SENDS = 'x-request-id';
@@ -10,7 +10,7 @@ const ALLOWED_PAGES_SEND = 'authorization, content-type, idempotency-key, x-requ
 const ALLOWED_PAGES_READ = 'idempotent-replayed, retry-after, x-request-id';
 
 /**
- * What browsers are told about pages of other sites: any page may read what is under /v1/, those of `allowed` may also send tokens
+ * What browsers are told about pages of other sites: any page may read what is under /v1/ and /udf/, those of `allowed` may also send tokens
  * and write. Nothing is ever sent with cookies. @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export class Cors {
@@ -22,7 +22,7 @@ export class Cors {
   }
 
   preflight(request: HttpRequest, methods: readonly string[]): Headers {
-    if (!request.path.startsWith(PUBLIC_PREFIX)) return {};
+    if (!isPublic(request)) return {};
     const mayAll = this.#isAllowed(request);
     if (!mayAll && !methods.includes('GET')) return {};
     return {
@@ -33,7 +33,7 @@ export class Cors {
   }
 
   answer(request: HttpRequest): Headers {
-    if (!request.path.startsWith(PUBLIC_PREFIX)) return {};
+    if (!isPublic(request)) return {};
     if (this.#isAllowed(request))
       return {
         'access-control-allow-origin': request.header('origin') ?? '*',
@@ -47,4 +47,8 @@ export class Cors {
     const origin = request.header('origin');
     return origin !== undefined && (this.#allowed.has('*') || this.#allowed.has(origin.toLowerCase()));
   }
+}
+
+function isPublic({ path }: HttpRequest): boolean {
+  return PUBLIC_PREFIXES.some((prefix) => path.startsWith(prefix));
 }

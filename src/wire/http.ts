@@ -15,6 +15,31 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
+  /**
+   * In place of a body: called once, when the head has been sent, with what takes the parts of a body that has no end in sight.
+   * Not called for HEAD, nor where the peer has gone away before.
+   */
+  readonly stream?: (out: HttpStream) => StreamEvents;
+}
+
+/** The body of an answer that goes on. After its close every member is a harmless no-op. */
+export interface HttpStream {
+  /** Takes all of it; what the peer does not read meanwhile waits here. */
+  write(text: string): void;
+  /** Bytes taken but not yet handed to the kernel. */
+  bufferedBytes(): number;
+  /** Sends what waits, then ends the answer. */
+  end(): void;
+  /** Cuts the connection at once. */
+  terminate(): void;
+}
+
+/** What the transport tells of a stream; never from within a call of the stream. */
+export interface StreamEvents {
+  /** Nothing waits any more of what did. */
+  drained(): void;
+  /** Called once: it has ended, or the peer went away. */
+  closed(): void;
 }
 
 /** Answers every request; a rejection is answered with a 500 problem and logged by the transport. */

@@ -64,6 +64,19 @@ describe.each(KINDS)('HTTP over %s', (kind) => {
     },
   );
 
+  test('a client’s address is what the trusted proxies say, and nothing without them', async () => {
+    const from = async (trustedProxies: number, forwarded: string) => {
+      const { port } = await startServer(kind, { http: echo, options: { trustedProxies } });
+      const answer = await call(port, 'GET', '/x', '', { 'X-Forwarded-For': forwarded });
+      return JSON.parse(answer.body).from;
+    };
+    expect(await from(0, '10.0.0.1')).toBe('127.0.0.1');
+    expect(await from(1, '6.6.6.6, 10.0.0.1')).toBe('10.0.0.1');
+    expect(await from(2, '6.6.6.6, ::ffff:10.0.0.1, 10.0.0.2')).toBe('10.0.0.1');
+    expect(await from(3, '10.0.0.1')).toBe('10.0.0.1');
+    expect(await from(1, 'unknown')).toBe('127.0.0.1');
+  });
+
   test('HEAD is answered like GET, without the body', async () => {
     const { port } = await startServer(kind, { http: echo });
     const get = await call(port, 'GET', '/x');

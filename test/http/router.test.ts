@@ -101,3 +101,18 @@ test('parts of a path are handed on, decoded; a path without them wins', async (
   expect(name).toBe('{id}');
   expect((await router(request('DELETE', '/v1/things/7'))).headers['access-control-allow-origin']).toBeUndefined();
 });
+
+test('pages of allowed origins may write and send tokens, and those of others may not', async () => {
+  const open = createRouter(
+    [{ method: 'POST', path: '/v1/things', handle: () => json(201, {}) }],
+    ['https://app.example.com'],
+  );
+  const from = (method: string, origin: string) => open(request(method, '/v1/things', { origin }));
+  const preflight = (await from('OPTIONS', 'https://app.example.com')).headers;
+  expect(preflight['access-control-allow-methods']).toContain('POST');
+  expect(preflight['access-control-allow-headers']).toContain('authorization');
+  const written = (await from('POST', 'https://app.example.com')).headers;
+  expect(written).toMatchObject({ 'access-control-allow-origin': 'https://app.example.com', vary: 'origin' });
+  expect((await from('OPTIONS', 'https://evil.example')).headers['access-control-allow-methods']).toBeUndefined();
+  expect((await from('POST', 'https://evil.example')).headers['access-control-allow-origin']).toBeUndefined();
+});

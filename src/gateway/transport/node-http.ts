@@ -2,6 +2,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../kit/log.js';
 import type { HttpHandler, HttpResponse } from '../../wire/http.js';
+import { openStream } from './node-stream.js';
 import {
   BufferedRequest,
   bodyBytes,
@@ -64,6 +65,10 @@ function writeResponse(res: ServerResponse, request: BufferedRequest, response: 
   if (res.destroyed || res.headersSent) return;
   res.statusCode = response.status;
   eachHeader(response, request.id, (name, value) => res.setHeader(name, value));
+  if (response.stream !== undefined && request.wireMethod !== 'HEAD') {
+    openStream(res, response.stream);
+    return;
+  }
   if (isBodyless(response.status)) {
     res.end();
     return;

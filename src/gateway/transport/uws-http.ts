@@ -13,18 +13,23 @@ import {
   isBodyless,
 } from './request.js';
 import type { TransportOptions } from './transport.js';
+import { openStream, type UwsStream } from './uws-stream.js';
 
 /** @returns the handler for every HTTP request that is no WebSocket upgrade. */
 export function httpRoute(handler: HttpHandler, { maxBodyBytes, trustedProxies }: TransportOptions, log: Log) {
   return (res: UwsResponse, req: UwsRequest): void => {
     // Without this the process is killed when the handler returns unanswered.
-    const state = { aborted: false };
+    const state: { aborted: boolean; stream: UwsStream | null } = { aborted: false, stream: null };
     res.onAborted(() => {
       state.aborted = true;
+      state.stream?.aborted();
     });
     const request = readHead(res, req, trustedProxies);
     const answer = (response: HttpResponse) => {
-      if (!state.aborted) res.cork(() => writeResponse(res, request, response));
+      if (state.aborted) return;
+      res.cork(() => {
+        state.stream = writeResponse(res, request, response);
+      });
     };
     collectBody(res, maxBodyBytes, (body) => {
       if (body === null) return answer(bodyTooLarge(maxBodyBytes));
@@ -68,11 +73,13 @@ function collectBody(res: UwsResponse, maxBodyBytes: number, done: (body: Uint8A
   });
 }
 
-/** Must run corked. */
-export function writeResponse(res: UwsResponse, request: BufferedRequest, response: HttpResponse): void {
+/** Must run corked. @returns the stream of an answer that has one. */
+export function writeResponse(res: UwsResponse, request: BufferedRequest, response: HttpResponse): UwsStream | null {
   res.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? 'Unknown'}`);
   eachHeader(response, request.id, (name, value) => res.writeHeader(name, value));
+  if (response.stream !== undefined && request.wireMethod !== 'HEAD') return openStream(res, response.stream);
   if (isBodyless(response.status)) res.endWithoutBody();
   else if (request.wireMethod === 'HEAD') res.endWithoutBody(bodyBytes(response));
   else res.end(response.body);
+  return null;
 }
