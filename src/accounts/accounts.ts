@@ -83,14 +83,17 @@ export class Accounts implements Service {
     const { announcer, sessionStore, registration } = options;
     this.#changes = new AccountChanges({ sql, clock, log, announcer, ...(pollMs === undefined ? {} : { pollMs }) });
     this.#records = new SessionRecords(sessionStore, sessions, log);
-    const shared = { users, changes: this.#changes, records: this.#records, clock, log };
+    // Also of what other nodes did, or SQL.
+    this.#changes.onChange(({ userId }) => this.#records.renew(userId));
+    const shared = { users, changes: this.#changes, clock, log };
     const subscriptions = new Subscriptions(sql, clock, plans);
     this.administration = new Administration({ ...shared, sql, plans, subscriptions });
     const own = 'keys' in provider ? new AccessTokens(provider.keys, clock) : null;
     const tokens = own ?? new ExternalTokens((provider as { external: ExternalProvider }).external, sql, clock);
     const limits = new LoginLimits(counters, options.loginRules ?? LOGIN_RULES);
     const passwords = this.#passwords;
-    this.logins = own && new Logins({ ...shared, sessions, passwords, tokens: own, limits, registration });
+    this.logins =
+      own && new Logins({ ...shared, records: this.#records, sessions, passwords, tokens: own, limits, registration });
     const identities = new Identities(sql, clock, plans);
     this.#authenticator = new Authenticator({ tokens, keys: this.#keys, identities, changes: this.#changes, clock });
   }

@@ -4,7 +4,6 @@ import type { Entitlements, Identity, UserRole } from '../wire/identity.js';
 import type { AccountChanges } from './changes.js';
 import { AccountError } from './errors.js';
 import { bestOf, type Plans } from './plans.js';
-import type { SessionRecords } from './session-records.js';
 import { type Sql, utcDay } from './sql.js';
 import { type NewSubscription, plansInForce, type Subscription, type Subscriptions } from './subscriptions.js';
 import type { User, Users } from './users.js';
@@ -15,7 +14,6 @@ export interface AdministrationOptions {
   readonly subscriptions: Subscriptions;
   readonly plans: Plans;
   readonly changes: AccountChanges;
-  readonly records: SessionRecords;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -73,7 +71,6 @@ export class Administration {
     this.#forbidOwn(actor, userId);
     if (!(await this.o.users.delete(userId))) throw missing();
     this.#changed(actor, userId, {}, 'account deleted');
-    this.o.records.renew(userId);
   }
 
   #forbidOwn(actor: Identity, userId: string): void {

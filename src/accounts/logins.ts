@@ -170,6 +170,5 @@ export class Logins {
 
   #ended(userId: string, sessionId: string | null): void {
     this.o.changes.announce({ userId, sessionId, keyId: null });
-    this.o.records.renew(userId);
   }
 }

@@ -86,5 +86,10 @@ test('session:{user_id} is the latest session, by which nobody can log in', asyn
   expect(await record()).toEqual({ token: hash(two.refreshToken), expiry: two.refreshExpiresAt });
   await loginsOf(accounts).logout(two, true);
   expect(await record()).toBeNull();
+  await logIn(accounts, email);
+  expect(await record()).not.toBeNull();
+  await at.pool.query('DELETE FROM users WHERE id = $1', [id]);
+  await accounts.catchUp();
+  expect(await record()).toBeNull();
   await at.stop();
 });
