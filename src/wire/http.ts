@@ -24,8 +24,11 @@ export interface HttpResponse {
 
 /** The body of an answer that goes on. After its close every member is a harmless no-op. */
 export interface HttpStream {
-  /** Takes all of it; what the peer does not read meanwhile waits here. */
-  write(text: string): void;
+  /**
+   * Takes all of it; what the peer does not read meanwhile waits here. `onLeft` is called later, once: when the kernel has all up
+   * to this, never where the stream ends before.
+   */
+  write(text: string, onLeft?: () => void): void;
   /** Bytes taken but not yet handed to the kernel. */
   bufferedBytes(): number;
   /** Sends what waits, then ends the answer. */
@@ -36,7 +39,7 @@ export interface HttpStream {
 
 /** What the transport tells of a stream; never from within a call of the stream. */
 export interface StreamEvents {
-  /** Nothing waits any more of what did. */
+  /** Of what waited something has left. */
   drained(): void;
   /** Called once: it has ended, or the peer went away. */
   closed(): void;

@@ -92,7 +92,7 @@ export class SseSocket implements Socket<Connection>, Flushable, StreamEvents {
       return;
     }
     this.#writeOut();
-    this.#answerPing();
+    this.#sendPing();
   }
 
   subscribe(topic: string): void {
@@ -113,7 +113,7 @@ export class SseSocket implements Socket<Connection>, Flushable, StreamEvents {
   /** Nobody answers here: what has left for the kernel counts as read. The comment also tells proxies that the stream is in use. */
   ping(payload: string): void {
     this.#ping = payload;
-    this.write(COMMENT);
+    this.write('');
   }
 
   close(code: number, reason: string): void {
@@ -130,9 +130,7 @@ export class SseSocket implements Socket<Connection>, Flushable, StreamEvents {
   }
 
   drained(): void {
-    if (!this.#open) return;
-    this.shared.drained(this);
-    this.#answerPing();
+    if (this.#open) this.shared.drained(this);
   }
 
   closed(): void {
@@ -145,11 +143,13 @@ export class SseSocket implements Socket<Connection>, Flushable, StreamEvents {
     if (text !== '') this.out.write(text);
   }
 
-  #answerPing(): void {
+  #sendPing(): void {
     const payload = this.#ping;
-    if (payload === null || this.bufferedBytes() > 0) return;
+    if (payload === null) return;
     this.#ping = null;
-    this.shared.pong(this, payload);
+    this.out.write(COMMENT, () => {
+      if (this.#open) this.shared.pong(this, payload);
+    });
   }
 
   /** Leaves every topic and reports the close, once. */

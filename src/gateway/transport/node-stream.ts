@@ -5,17 +5,14 @@ import type { HttpResponse, HttpStream, StreamEvents } from '../../wire/http.js'
 class NodeStream implements HttpStream {
   events: StreamEvents | null = null;
   #open = true;
-  #stuck = false;
 
   constructor(readonly res: ServerResponse) {
     // Comes later than the calls that cause it.
     res.once('close', () => this.#closed());
   }
 
-  write(text: string): void {
-    if (!this.#open) return;
-    this.res.write(text, () => this.#written());
-    if (this.bufferedBytes() > 0) this.#stuck = true;
+  write(text: string, onLeft?: () => void): void {
+    if (this.#open) this.res.write(text, (error) => this.#left(error ?? null, onLeft));
   }
 
   bufferedBytes(): number {
@@ -25,9 +22,11 @@ class NodeStream implements HttpStream {
   end(): void {
     if (!this.#open) return;
     this.#open = false;
-    // A peer that does not read never takes the end.
-    if (this.#stuck) this.res.destroy();
-    else this.res.end();
+    this.res.end();
+    // What the kernel does not take at once is for a peer that does not read, and never takes the end.
+    setImmediate(() => {
+      if (!this.res.writableFinished) this.res.destroy();
+    });
   }
 
   terminate(): void {
@@ -35,12 +34,10 @@ class NodeStream implements HttpStream {
     this.res.destroy();
   }
 
-  #written(): void {
-    if (!this.#open || !this.#stuck || this.bufferedBytes() > 0) return;
-    this.#stuck = false;
-    setImmediate(() => {
-      if (this.#open) this.events?.drained();
-    });
+  #left(error: Error | null, onLeft?: () => void): void {
+    if (!this.#open || error !== null) return;
+    onLeft?.();
+    this.events?.drained();
   }
 
   #closed(): void {

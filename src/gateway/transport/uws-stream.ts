@@ -19,18 +19,22 @@ export class UwsStream implements HttpStream {
   #stuckBytes = 0;
   #waiting: string[] = [];
   #waitingBytes = 0;
+  #onLeft: (() => void)[] = [];
 
   constructor(readonly res: UwsResponse) {
     res.onWritable(() => this.#writable());
   }
 
-  write(text: string): void {
+  write(text: string, onLeft?: () => void): void {
     if (!this.#open) return;
     if (this.#stuckBytes === 0) this.#put(text);
     else {
       this.#waiting.push(text);
       this.#waitingBytes += Buffer.byteLength(text);
     }
+    if (onLeft === undefined) return;
+    this.#onLeft.push(onLeft);
+    if (this.#stuckBytes === 0) setImmediate(() => this.#tellLeft());
   }
 
   bufferedBytes(): number {
@@ -60,8 +64,7 @@ export class UwsStream implements HttpStream {
     setImmediate(() => this.events?.closed());
   }
 
-  /** @returns whether all has left, as far as can be told. */
-  #put(text: string): boolean {
+  #put(text: string): void {
     let left = true;
     const write = () => {
       left = this.res.write(text);
@@ -69,7 +72,6 @@ export class UwsStream implements HttpStream {
     if (text.length < CORKED_CHARACTERS) write();
     else this.res.cork(write);
     this.#stuckBytes = left ? 0 : Buffer.byteLength(text);
-    return left;
   }
 
   #writable(): boolean {
@@ -78,9 +80,19 @@ export class UwsStream implements HttpStream {
     if (!this.res.write(PROBE)) return true;
     this.#stuckBytes = 0;
     setImmediate(() => {
-      if (this.#open && this.#stuckBytes === 0) this.events?.drained();
+      if (!this.#open) return;
+      this.#tellLeft();
+      this.events?.drained();
     });
     return true;
+  }
+
+  /** Those of what is stuck again by now wait for the next time. */
+  #tellLeft(): void {
+    if (!this.#open || this.#stuckBytes > 0) return;
+    const left = this.#onLeft;
+    this.#onLeft = [];
+    for (const tell of left) tell();
   }
 
   #takeChunk(): string {
