@@ -29,7 +29,10 @@ interface Applied {
   readonly checksum: string;
 }
 
-/** Any constant: no two processes migrate one database at once. On the embedded engine the lock is always granted; it has one server. */
+/**
+ * Any constant: no two processes migrate one database at once. On the embedded engine the lock is always granted: there nodes that start
+ * together run the same statements, which bear being run again.
+ */
 const MIGRATION_LOCK = 4_741_220_053;
 
 const JOURNAL = `CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -87,7 +90,8 @@ async function applyOne(session: Sql, set: MigrationSet, migration: Migration): 
   }
   await session`
     INSERT INTO schema_migrations (migration_set, version, name, checksum)
-    VALUES (${set.name}, ${migration.version}, ${migration.name}, ${migration.checksum})`;
+    VALUES (${set.name}, ${migration.version}, ${migration.name}, ${migration.checksum})
+    ON CONFLICT (migration_set, version) DO NOTHING`;
 }
 
 /** @throws UserError when what was applied is not what we would apply. */

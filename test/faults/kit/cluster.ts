@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly env?: Environment;
   /** The gateways reach Redis through `redisProxy`. */
   readonly proxiesRedis?: boolean;
+  /** What gateways do. Default `gateway`. */
+  readonly gatewayRoles?: string;
 }
 
 /** Real processes: Redis, the embedded TimescaleDB, ingest nodes and gateways. */
@@ -45,17 +47,21 @@ export class Cluster {
     const env = {
       REDIS_URL: redis.url,
       DATABASE_URL: database.url,
+      TIMESCALE_URL: database.url,
       FEEDS: feedsOf(options),
       LOG_LEVEL: 'info',
       ...options.env,
     };
     const make = (role: string, count: number, more: Environment = {}) =>
       Promise.all(
-        Array.from({ length: count }, (_, i) => ClusterNode.create(`${role}${i}`, { ...env, ...more, ROLES: role })),
+        Array.from({ length: count }, (_, i) => ClusterNode.create(`${role}${i}`, { ...env, ROLES: role, ...more })),
       );
     const ingest = await make('ingest', options.ingest);
     const proxied = { REDIS_URL: `redis://127.0.0.1:${redisProxy.port}` };
-    const gateways = await make('gateway', options.gateways, options.proxiesRedis === true ? proxied : {});
+    const gateways = await make('gateway', options.gateways, {
+      ROLES: options.gatewayRoles ?? 'gateway',
+      ...(options.proxiesRedis === true ? proxied : {}),
+    });
     const cluster = new Cluster(redis, redisProxy, database, ingest, gateways, options);
     try {
       await auditWrites(database);
