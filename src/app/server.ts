@@ -12,6 +12,7 @@ import { Readers } from '../http/readers.js';
 import { createRouter, type Route } from '../http/router.js';
 import { symbolsRoute } from '../http/symbols.js';
 import { type TradeIntake, tradesRoute } from '../http/trades.js';
+import { udfRoutes } from '../http/udf/routes.js';
 import { Metrics } from '../ops/metrics.js';
 import { readEpochs } from '../store/timescale/writers.js';
 import { openAlone } from './alone.js';
@@ -117,6 +118,14 @@ async function routesOf(
       ? [
           symbolsRoute({ symbols: () => registry.all() }),
           candlesRoute(view, readersOf(around, parts), around.log),
+          ...udfRoutes({
+            candles: view,
+            symbols: { symbols: () => registry.all() },
+            readers: readersOf(around, parts),
+            marks: parts.users && { auth: parts.users.accounts, signals: parts.users.signals },
+            clock: around.clock,
+            log: around.log,
+          }),
           ...(await pageRoutes(join(packageRoot(), 'dist', 'web'))),
         ]
       : []),

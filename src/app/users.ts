@@ -9,7 +9,7 @@ import { type AccountRoutesOptions, authRoutes } from '../http/auth.js';
 import { keyRoutes } from '../http/keys.js';
 import type { Route } from '../http/router.js';
 import { ruleRoutes } from '../http/rules.js';
-import { signalRoutes } from '../http/signals.js';
+import { type SignalSource, signalRoutes } from '../http/signals.js';
 import { userRoutes } from '../http/users.js';
 import type { Metric } from '../ops/metrics.js';
 import { UserFeeds } from '../signals/feed.js';
@@ -22,6 +22,7 @@ import { accountMetrics } from './user-metrics.js';
 export interface UsersSide {
   readonly accounts: Accounts;
   readonly parts: UserParts;
+  readonly signals: SignalSource;
   readonly routes: readonly Route[];
   readonly metrics: readonly Metric[];
 }
@@ -46,6 +47,7 @@ export async function openUsers(
   return {
     accounts,
     parts: { authenticator: accounts, connections, signals: feeds, visitors },
+    signals,
     routes: routesOf(around, accounts, parts, rules),
     metrics: accountMetrics(accounts, feeds),
   };
