@@ -1,4 +1,5 @@
 import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
+import type { Clock } from '../kit/clock.js';
 import type { RedisClient } from '../kit/redis.js';
 
 export interface Count {
@@ -25,15 +26,34 @@ const POINTS = 1_000_000_000;
 export const memoryCounters: CreateCounter = (name, windowMs) =>
   toCounter(new RateLimiterMemory({ keyPrefix: name, points: POINTS, duration: windowMs / 1000 }));
 
+/** A Redis that failed is not asked for this long: each question to one that is frozen takes a second. */
+const DISTRUSTED_MS = 3000;
+
 /** Shared by all nodes; while Redis is away each counts by itself. */
-export function redisCounters(redis: RedisClient, prefix: string): CreateCounter {
+export function redisCounters(redis: RedisClient, prefix: string, clock: Clock): CreateCounter {
+  let distrustedUntil = Number.NEGATIVE_INFINITY;
   return (name, windowMs) => {
     const common = { points: POINTS, duration: windowMs / 1000 };
-    const insuranceLimiter = new RateLimiterMemory({ ...common, keyPrefix: name });
     const keyPrefix = `${prefix}count:${name}`;
-    return toCounter(
-      new RateLimiterRedis({ ...common, keyPrefix, storeClient: redis, rejectIfRedisNotReady: true, insuranceLimiter }),
+    const shared = toCounter(
+      new RateLimiterRedis({ ...common, keyPrefix, storeClient: redis, rejectIfRedisNotReady: true }),
     );
+    const own = toCounter(new RateLimiterMemory({ ...common, keyPrefix: name }));
+    const either = async <T>(ask: (counter: Counter) => Promise<T>): Promise<T> => {
+      if (clock.now() < distrustedUntil) return ask(own);
+      try {
+        return await ask(shared);
+      } catch {
+        distrustedUntil = clock.now() + DISTRUSTED_MS;
+        return ask(own);
+      }
+    };
+    return {
+      add: (key) => either((counter) => counter.add(key)),
+      get: (key) => either((counter) => counter.get(key)),
+      takeBack: (key) => either((counter) => counter.takeBack(key)),
+      clear: (key) => either((counter) => counter.clear(key)),
+    };
   };
 }
 

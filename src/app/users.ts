@@ -99,7 +99,7 @@ async function betweenNodes({ config, clock, log, lifecycle }: Around, shared: S
   const { redis, url, node } = shared;
   const prefix = config.redisPrefix;
   return {
-    counters: redisCounters(redis, prefix),
+    counters: redisCounters(redis, prefix, clock),
     announcer: await lifecycle.start(new RedisAnnouncer({ url, prefix, redis, log })),
     sessionStore: redisSessionStore(redis, prefix),
     connections: await lifecycle.start(new RedisConnectionCounter({ redis, prefix, node, clock, log })),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CreateCounter, memoryCounters, redisCounters } from '../../src/accounts/counters.js';
 import { LOGIN_RULES, LoginLimits, network } from '../../src/accounts/login-limits.js';
+import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { closeRedis, createRedis, type RedisClient } from '../../src/kit/redis.js';
 import { RedisServer } from '../support/redis.js';
@@ -23,7 +24,7 @@ afterAll(async () => {
 
 const stores: [string, () => CreateCounter][] = [
   ['memory', () => memoryCounters],
-  ['Redis', () => redisCounters(redis, `test${++prefixes}:`)],
+  ['Redis', () => redisCounters(redis, `test${++prefixes}:`, systemClock)],
 ];
 
 describe.each(stores)('limits of logins, counted in %s', (_name, create) => {
@@ -100,7 +101,7 @@ describe('limits', () => {
     const own = await RedisServer.start();
     const client = createRedis(own.url, { name: 'test', log: silentLog });
     await new Promise((resolve) => client.once('ready', resolve));
-    const on = new LoginLimits(redisCounters(client, 'cc:'), RULES);
+    const on = new LoginLimits(redisCounters(client, 'cc:', systemClock), RULES);
     await on.enter({ account: 'ada@example.com', address: '192.0.2.1', device: null });
     const keys = await client.keys('*');
     expect(keys).toHaveLength(3);
@@ -110,6 +111,19 @@ describe('limits', () => {
     for (let i = 0; i < 4; i++)
       codes.push(typeof (await codeOf(on.enter({ account: 'a', address: '192.0.2.9', device: null }))));
     expect(codes).toEqual(['object', 'object', 'object', 'string']);
+    closeRedis(client);
+    await own.stop();
+  });
+
+  it('ask a Redis that is frozen now and then only, not for every count', { timeout: 10_000 }, async () => {
+    const own = await RedisServer.start();
+    const client = createRedis(own.url, { name: 'test', log: silentLog });
+    await new Promise((resolve) => client.once('ready', resolve));
+    const on = new LoginLimits(redisCounters(client, 'cc:', systemClock), RULES);
+    own.freeze();
+    // Each has four counts, of which every one would wait for a second.
+    for (let i = 0; i < 10; i++) await on.enter({ account: `a${i}`, address: `192.0.2.${i}`, device: null });
+    own.thaw();
     closeRedis(client);
     await own.stop();
   });

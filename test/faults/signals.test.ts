@@ -107,6 +107,8 @@ it(`${USERS} users × ${CONNECTIONS} connections on two nodes, ${ROUNDS} times c
   const latency = new Distribution();
   await connect(users, random, latency);
   await makeRules(cluster, users.slice(0, RULES));
+  const ruled = clients.slice(0, RULES * CONNECTIONS).map((client) => client.until(() => client.received.size > 0));
+  await within(WHOLE_MAX_MS, 'every rule has fired', Promise.all(ruled));
 
   const ids = users.map(({ id }) => id);
   const everybody = [...ids, publishing.id];
