@@ -1,15 +1,20 @@
 import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
+import { type CcxtSource, ccxtSymbol, readCcxtSource } from './venues/ccxt-source.js';
+import { isVenueName, readSource, VENUE_EXAMPLES, VENUE_OPTIONS } from './venues/sources.js';
+import type { VenueSource } from './venues/venue-feed.js';
 
 /** One entry of FEEDS. `speed` of a replay: times real time; 0 = as fast as it goes. */
 export type FeedSpec =
   | { readonly kind: 'demo'; readonly seed: number }
   | { readonly kind: 'replay'; readonly file: string; readonly speed: number; readonly symbol: string }
-  | { readonly kind: 'push' };
+  | { readonly kind: 'push' }
+  | { readonly kind: 'venue'; readonly source: VenueSource }
+  | { readonly kind: 'ccxt'; readonly source: CcxtSource };
 
 export type ParsedFeeds = { readonly specs: readonly FeedSpec[] } | { readonly errors: readonly string[] };
 
-const FORMS = '"demo", "push" or "replay:FILE?speed=N&symbol=S"';
-const VENUES = ['binance', 'coinbase', 'kraken', 'ccxt'];
+const FORMS =
+  '"demo", "push", "replay:FILE?speed=N&symbol=S", "binance:BTCUSDT", "coinbase:BTC-USD", "kraken:BTC/USD" or "ccxt:EXCHANGE:BTC/USDT"';
 const MAX_SPEED = 1_000_000;
 const MAX_SEED = 0xffff_ffff;
 const DEFAULT_SEED = 1;
@@ -34,7 +39,8 @@ function parseEntry(entry: string): FeedSpec | string {
   if (kind === 'demo') return parseDemo(entry, rest);
   if (kind === 'push') return rest === '' ? { kind: 'push' } : `"${entry}": push takes nothing after its name`;
   if (kind === 'replay') return parseReplay(entry, rest);
-  if (VENUES.includes(kind)) return `"${entry}": ${kind} is not available in this version; a feed is ${FORMS}`;
+  if (isVenueName(kind)) return parseVenue(entry, kind, rest);
+  if (kind === 'ccxt') return parseCcxt(entry, rest);
   return `"${entry}": unknown feed; a feed is ${FORMS}`;
 }
 
@@ -69,6 +75,31 @@ function parseReplay(entry: string, rest: string): FeedSpec | string {
   return { kind: 'replay', file, speed, symbol };
 }
 
+function parseVenue(entry: string, name: keyof typeof VENUE_EXAMPLES, rest: string): FeedSpec | string {
+  const form = `${name}:${VENUE_EXAMPLES[name]}`;
+  const { list, query } = splitQuery(rest);
+  if (list === null) return `"${entry}": the symbols are missing, such as ${form}`;
+  const options = readOptions(entry, query, VENUE_OPTIONS, form);
+  if (typeof options === 'string') return options;
+  const source = readSource(name, list, options);
+  return typeof source === 'string' ? `"${entry}": ${source}` : { kind: 'venue', source };
+}
+
+function parseCcxt(entry: string, rest: string): FeedSpec | string {
+  const { list, query } = splitQuery(rest);
+  const options = readOptions(entry, query, ['suffix'], '"ccxt:EXCHANGE:BTC/USDT"');
+  if (typeof options === 'string') return options;
+  const source = readCcxtSource(list ?? '', options.get('suffix') ?? '');
+  return typeof source === 'string' ? `"${entry}": ${source}` : { kind: 'ccxt', source };
+}
+
+/** `:LIST?QUERY`; the list is null where there is none. */
+function splitQuery(rest: string): { list: string | null; query: string } {
+  const mark = rest.indexOf('?');
+  const list = rest.slice(1, mark < 0 ? undefined : mark).trim();
+  return { list: rest.startsWith(':') && list !== '' ? list : null, query: mark < 0 ? '' : rest.slice(mark + 1) };
+}
+
 function readOptions(
   entry: string,
   query: string | null,
@@ -89,9 +120,23 @@ function clashes(specs: readonly FeedSpec[]): string[] {
   const seen = new Set<string>();
   const errors: string[] = [];
   for (const spec of specs) {
-    const key = spec.kind === 'replay' ? `symbol ${spec.symbol}` : spec.kind;
-    if (seen.has(key)) errors.push(`${key} is fed twice: name it once`);
-    seen.add(key);
+    for (const key of keysOf(spec)) {
+      if (seen.has(key)) errors.push(`${key} is fed twice: name it once`);
+      seen.add(key);
+    }
   }
   return errors;
+}
+
+function keysOf(spec: FeedSpec): string[] {
+  if (spec.kind === 'replay') return [`symbol ${spec.symbol}`];
+  if (spec.kind === 'venue' || spec.kind === 'ccxt') return sourceSymbols(spec).map((symbol) => `symbol ${symbol}`);
+  return [spec.kind];
+}
+
+/** Our symbols of a venue's feed. */
+export function sourceSymbols(spec: Extract<FeedSpec, { kind: 'venue' | 'ccxt' }>): string[] {
+  if (spec.kind === 'ccxt') return spec.source.natives.map((native) => `${ccxtSymbol(native)}${spec.source.suffix}`);
+  const { venue, natives, suffix } = spec.source;
+  return natives.map((native) => `${venue.toSymbol(native) ?? native}${suffix}`);
 }

@@ -33,7 +33,12 @@ export interface HotWindow {
   readonly gaps: readonly Gap[];
 }
 
-export type FeedState = 'starting' | 'live' | 'stale' | 'ended';
+/**
+ * `backfilling`: trades that were missed are being fetched; no minute closes meanwhile. `gap`: trades are missing for good, which was
+ * announced; it ends with the minute that the gap ends in. `stale`: no trades where there should be.
+ */
+export const FEED_STATES = ['starting', 'live', 'stale', 'gap', 'backfilling', 'ended'] as const;
+export type FeedState = (typeof FEED_STATES)[number];
 
 /** Health of one symbol's feed; `since` is when it entered the state, `lastTradeTime` the newest event time seen (epoch ms). */
 export interface SymbolStatus {

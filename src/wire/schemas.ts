@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FEED_STATES } from '../market/event.js';
 import { ERROR_CODES, type ErrorCode } from './codes.js';
 import { LIMITS, type ServerMessage } from './messages.js';
 import { signalMessage, wireSignal } from './signals.js';
@@ -31,7 +32,7 @@ const symbolStatus = z.strictObject({
   symbol: z.string(),
   source: z.string(),
   synthetic: z.boolean(),
-  state: z.enum(['starting', 'live', 'stale', 'ended']),
+  state: z.enum(FEED_STATES),
   since: time,
   lastTradeTime: time.nullable(),
 });

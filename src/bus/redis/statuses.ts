@@ -1,7 +1,7 @@
-import type { SymbolStatus } from '../../market/event.js';
+import { FEED_STATES, type SymbolStatus } from '../../market/event.js';
 import { isCountOrNull, isRecord, parse } from './records.js';
 
-const STATES: readonly unknown[] = ['starting', 'live', 'stale', 'ended'];
+const STATES: readonly unknown[] = FEED_STATES;
 
 /** @returns null where it is not a status. */
 export function decodeStatus(value: unknown): SymbolStatus | null {
