@@ -254,6 +254,8 @@ export class SymbolBook {
     if (!(until >= this.#nextOpen())) return;
     this.settle();
     for (let minute = this.#nextOpen(); minute <= until; minute += MINUTE_MS) this.#close(minute);
+    // The next candle may have trades already, and a longer one begins flat.
+    this.#touch();
   }
 
   /** Open time of the minute that closes next; NaN before the first trade. */
@@ -319,6 +321,7 @@ export class SymbolBook {
       else this.#close(minute);
     }
     if (resume - MINUTE_MS > this.#closed) this.#skip(resume - MINUTE_MS);
+    this.#touch();
     if (this.#gaps.some((gap) => gap.from === from && gap.to === to)) return;
     const gap: Gap = { symbol: this.symbol, from, to, reason, seq: this.#takeSeq() };
     this.#gaps.push(gap);
