@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { extname, join, relative, sep } from 'node:path';
+import { basename, extname, join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { HttpRequest, HttpResponse } from '../wire/http.js';
@@ -32,20 +32,31 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 };
 
-const PAGE_HEADERS: Readonly<Record<string, string>> = {
-  'content-security-policy': [
-    "default-src 'none'",
-    "script-src 'self'",
-    `style-src 'self' ${ATTRIBUTION_STYLE}`,
-    "img-src 'self' data:",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; '),
-  'referrer-policy': 'same-origin',
-  'cross-origin-opener-policy': 'same-origin',
-};
+/** Pages of other sites may show it in a frame: it has no account, and nothing that a click could do. */
+const EMBED = 'embed.html';
+/** Loaded by pages of other sites, also by those that ask for CORS (`crossorigin`) or isolate themselves. */
+const EMBED_SCRIPT = 'embed.js';
+const ANY_PAGE = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' };
+
+const PAGE_HEADERS = pageHeaders("'none'");
+const EMBED_HEADERS = { ...pageHeaders('*'), 'cross-origin-resource-policy': 'cross-origin' };
+
+function pageHeaders(frameAncestors: string): Readonly<Record<string, string>> {
+  return {
+    'content-security-policy': [
+      "default-src 'none'",
+      "script-src 'self'",
+      `style-src 'self' ${ATTRIBUTION_STYLE}`,
+      "img-src 'self' data:",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'none'",
+      `frame-ancestors ${frameAncestors}`,
+    ].join('; '),
+    'referrer-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+  };
+}
 
 type ContentEncoding = 'br' | 'gzip' | 'identity';
 
@@ -62,7 +73,7 @@ interface Asset {
 
 /**
  * Reads every file below `directory` into memory, compresses it once and makes a route of it (`index.html` answers its
- * folder's path). Rejects where the directory cannot be read: the pages are not built.
+ * folder's path, other pages answer without `.html`). Rejects where the directory cannot be read: the pages are not built.
  */
 export async function pageRoutes(directory: string): Promise<Route[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
@@ -77,14 +88,15 @@ async function routeOf(directory: string, file: string): Promise<Route> {
 
 function pathOf(directory: string, file: string): string {
   const path = `/${relative(directory, file).split(sep).join('/')}`;
-  return path.endsWith('/index.html') ? path.slice(0, -'index.html'.length) : path;
+  if (path.endsWith('/index.html')) return path.slice(0, -'index.html'.length);
+  return path.replace(/\.html$/, '');
 }
 
 async function load(file: string): Promise<Asset> {
   const body = await readFile(file);
   const extension = extname(file);
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 27);
-  const as = (encoding: ContentEncoding, bytes: Uint8Array) => variant(extension, encoding, bytes, hash);
+  const as = (encoding: ContentEncoding, bytes: Uint8Array) => variant(basename(file), encoding, bytes, hash);
   const identity = as('identity', body);
   if (!COMPRESSIBLE.has(extension) || body.length < MIN_COMPRESSED_BYTES) return { identity };
   const [br, gz] = await Promise.all([promisify(brotliCompress)(body, BROTLI), promisify(gzip)(body)]);
@@ -92,14 +104,21 @@ async function load(file: string): Promise<Asset> {
 }
 
 /** Each encoding is a representation of its own: a strong ETag must tell them apart. */
-function variant(extension: string, encoding: ContentEncoding, body: Uint8Array, hash: string): Variant {
+function variant(name: string, encoding: ContentEncoding, body: Uint8Array, hash: string): Variant {
   const headers: Record<string, string> = {
     ...HEADERS,
-    'content-type': TYPES[extension] ?? 'application/octet-stream',
+    'content-type': TYPES[extname(name)] ?? 'application/octet-stream',
+    ...ofFile(name),
   };
   headers.etag = `"${hash}-${encoding}"`;
   if (encoding !== 'identity') headers['content-encoding'] = encoding;
-  return { body, headers: extension === '.html' ? { ...headers, ...PAGE_HEADERS } : headers };
+  return { body, headers };
+}
+
+function ofFile(name: string): Readonly<Record<string, string>> {
+  if (name === EMBED) return EMBED_HEADERS;
+  if (name === EMBED_SCRIPT) return ANY_PAGE;
+  return extname(name) === '.html' ? PAGE_HEADERS : {};
 }
 
 function answer(asset: Asset, request: HttpRequest): HttpResponse {

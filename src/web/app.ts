@@ -1,5 +1,8 @@
 import type { SymbolStatus } from '../market/event.js';
 import { bucketEnd, type Interval } from '../market/interval.js';
+import type { WireSignal } from '../wire/signals.js';
+import { AccountPanel } from './account.js';
+import { useToken } from './api.js';
 import { Banners } from './banners.js';
 import { Catalogue } from './catalogue.js';
 import { Channels } from './channels.js';
@@ -11,6 +14,7 @@ import { formatClock, formatCountdown, formatSpan } from './format.js';
 import { showFeed, showPrice } from './headline.js';
 import { Health } from './health.js';
 import type { HistoryState } from './history.js';
+import { IndicatorMenu } from './indicatorMenu.js';
 import { IntervalPicker } from './intervals.js';
 import { bindChartKeys } from './keys.js';
 import { showLegend } from './legend.js';
@@ -18,17 +22,26 @@ import { Market } from './market.js';
 import { announce, showEmpty } from './notices.js';
 import { Quotes } from './quotes.js';
 import { formatRoute, parseRoute } from './route.js';
+import { Session } from './session.js';
 import { SymbolPicker } from './symbols.js';
 import { applyTheme, onSystemTheme, toggleTheme } from './theme.js';
+import { UserSignals } from './userSignals.js';
 
 const GAP_NOTICE_MS = 60_000;
 const TICK_MS = 250;
+/** Closes that end a login, not the page: it comes back with a fresh token, or as a visitor. */
+const SESSION_CLOSES: ReadonlySet<number> = new Set([4103, 4104]);
+const SESSION_ENDED = 4103;
 
 /** What a test or the console can read from the page. */
 export interface PageApi {
   /** What the series hold, whitespace left out; time in seconds. */
   bars(): ScreenBar[];
   gaps(): readonly { from: number; to: number; reason: string }[];
+  /** Markers of signals; time in seconds. */
+  markers(): { time: number; text: string }[];
+  /** What the indicators that are shown say at the newest candle, by name. */
+  indicators(): Record<string, readonly (number | null)[]>;
   /** Visible part of the time scale, epoch ms. */
   visible(): { from: number; to: number } | null;
   state(): { symbol: string | null; interval: Interval; link: Link['kind']; market: string };
@@ -45,6 +58,9 @@ export class App {
   readonly #intervals: IntervalPicker;
   readonly #health: Health;
   readonly #chart: ChartView;
+  readonly #session: Session;
+  readonly #signals: UserSignals;
+  readonly #account: AccountPanel;
   #market: Market | null = null;
   #looked: readonly string[] = [];
   #pointed: number | null = null;
@@ -56,6 +72,8 @@ export class App {
       onOpen: () => this.#opened(),
       onMessage: (message) => {
         this.#health.heard(message);
+        this.#signals.receive(message);
+        if (message.type === 'authenticated') this.#identified();
         this.#channels.receive(message);
       },
     });
@@ -76,6 +94,15 @@ export class App {
       onNearStart: () => this.#market?.loadOlder(),
       onFollowing: (following) => this.#showLatestButton(following),
     });
+    const menu = new IndicatorMenu((ids) => {
+      this.#chart.setIndicators(ids);
+      this.#renderLegend();
+    });
+    this.#chart.setIndicators(menu.chosen);
+    this.#session = new Session(() => this.#sessionChanged());
+    useToken(() => this.#session.token());
+    this.#signals = new UserSignals(this.#session, this.#connection, (fresh) => this.#signalsChanged(fresh));
+    this.#account = new AccountPanel(this.#session);
   }
 
   start(): void {
@@ -93,6 +120,8 @@ export class App {
     return {
       bars: () => this.#chart.screenBars(),
       gaps: () => this.#market?.bars.gaps ?? [],
+      markers: () => this.#chart.markers.drawn(),
+      indicators: () => this.#readings(),
       visible: () => this.#chart.visibleTimes(),
       state: () => ({
         symbol: this.#market?.symbol ?? null,
@@ -161,6 +190,7 @@ export class App {
     this.#banners.clear('history');
     byId('loading').hidden = true;
     this.#followQuotes();
+    this.#signals.setSymbol(symbol);
     market.open();
     this.#symbols.setCurrent(symbol);
     setText(byId('symbol-name'), symbol);
@@ -181,8 +211,37 @@ export class App {
   }
 
   #opened(): void {
-    this.#channels.reopen();
     void this.#catalogue.load();
+    if (!this.#session.isIn) {
+      this.#channels.reopen();
+      void this.#session.restore();
+      return;
+    }
+    // The user first: a visitor may not have the channels.
+    void this.#signals.identify().finally(() => this.#channels.reopen());
+  }
+
+  #sessionChanged(): void {
+    if (this.#session.isIn) void this.#signals.identify();
+    else this.#signals.forget();
+    this.#account.render(this.#signals.all);
+  }
+
+  /** What was refused to a visitor may be given to the user. */
+  #identified(): void {
+    if (this.#market?.state.kind === 'refused') this.#market.retry();
+  }
+
+  #signalsChanged(fresh: WireSignal | null): void {
+    const { all } = this.#signals;
+    this.#chart.markers.show(all, this.#market?.interval ?? this.#interval);
+    this.#account.render(all);
+    if (fresh !== null) announce(`Signal: ${fresh.type}, ${fresh.symbol}`);
+  }
+
+  #readings(): Record<string, readonly (number | null)[]> {
+    const readings = this.#chart.indicators.readings(this.#market?.bars.last?.t ?? 0);
+    return Object.fromEntries(readings.map(({ info, values }) => [info.id, values]));
   }
 
   #linkChanged(link: Link): void {
@@ -191,6 +250,9 @@ export class App {
       if (byId('link').dataset.lost === 'true') announce('Connected again');
       setData(byId('link'), 'lost', 'false');
       this.#banners.clear('link');
+    } else if (link.kind === 'failed' && SESSION_CLOSES.has(link.code)) {
+      if (link.code === SESSION_ENDED && this.#session.isIn) this.#session.end();
+      this.#connection.retryNow();
     } else if (link.kind === 'failed') {
       this.#banners.set('link', `The server closed the connection (${link.code}): ${link.reason}.`, 'bad', {
         label: 'Connect again',
@@ -276,7 +338,11 @@ export class App {
   }
 
   #renderLegend(): void {
-    if (this.#market !== null) showLegend(byId('legend'), this.#market, this.#pointed);
+    if (this.#market !== null) this.#drawLegend(this.#market);
+  }
+
+  #drawLegend(market: Market): void {
+    showLegend(byId('legend'), market, this.#pointed, (time) => this.#chart.indicators.readings(time));
   }
 
   #renderEmpty(): void {

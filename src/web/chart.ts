@@ -16,6 +16,9 @@ import type { WireCandle } from '../wire/messages.js';
 import { type Bars, type Change, holeTimes } from './bars.js';
 import { formatDateTime, formatPrice, formatSpan, formatVolume } from './format.js';
 import { type Band, GapBands } from './gapBands.js';
+import { IndicatorLayer } from './indicatorLayer.js';
+import type { IndicatorId } from './indicators.js';
+import { SignalMarkers } from './markers.js';
 
 /** Older candles are asked for while this many are still left of the visible part. */
 const PREFETCH_BARS = 150;
@@ -44,12 +47,14 @@ export interface ChartEvents {
   onFollowing(following: boolean): void;
 }
 
-/** The drawing: candles above, volume below, bands where the feed was away. Knows nothing of where candles come from. */
+/** The drawing: candles above, volume below, indicators, signals, bands where the feed was away. Knows nothing of where candles come from. */
 export class ChartView {
   readonly #chart: IChartApi;
   readonly #candles: ISeriesApi<'Candlestick', UTCTimestamp>;
   readonly #volume: ISeriesApi<'Histogram', UTCTimestamp>;
   readonly #bands: GapBands;
+  readonly indicators: IndicatorLayer;
+  readonly markers: SignalMarkers;
   readonly #events: ChartEvents;
   #daily = false;
   #colors = { upVolume: '', downVolume: '' };
@@ -77,6 +82,8 @@ export class ChartView {
       1,
     ) as ISeriesApi<'Histogram', UTCTimestamp>;
     this.#bands = new GapBands(this.#chart);
+    this.indicators = new IndicatorLayer(this.#chart);
+    this.markers = new SignalMarkers(this.#candles);
     const [pricePane, volumePane] = this.#chart.panes();
     pricePane?.attachPrimitive(this.#bands);
     pricePane?.setStretchFactor(5);
@@ -100,13 +107,14 @@ export class ChartView {
   }
 
   setPrecision(precision: number): void {
-    this.#candles.applyOptions({
-      priceFormat: {
-        type: 'custom',
-        minMove: 10 ** -precision,
-        formatter: (price: number) => formatPrice(price.toFixed(precision), precision),
-      },
-    });
+    const formatter = (price: number) => formatPrice(price.toFixed(precision), precision);
+    this.#candles.applyOptions({ priceFormat: { type: 'custom', minMove: 10 ** -precision, formatter } });
+    this.indicators.setPriceFormat(formatter);
+  }
+
+  /** Shows these indicators and no others. */
+  setIndicators(ids: readonly IndicatorId[]): void {
+    this.indicators.choose(ids, this.#bars?.candles ?? []);
   }
 
   /** Follows a change of the bars it shows; the visible part stays where it is. */
@@ -120,6 +128,9 @@ export class ChartView {
     if (this.#times.at(-1) !== candle.t && !historical) this.#times.push(candle.t);
     this.#candles.update(candlePoint(candle, time), historical);
     this.#volume.update(this.#volumePoint(candle, time), historical);
+    // A corrected candle changes every average after it.
+    if (historical) this.indicators.setAll(this.#bars?.candles ?? []);
+    else this.indicators.update(candle);
   }
 
   /** After many changes at once, or new gaps. */
@@ -191,6 +202,8 @@ export class ChartView {
       borderVisible: false,
     });
     this.#bands.style(css('--warn'), `11px ${fontFamily}`);
+    this.indicators.style(css);
+    this.markers.style({ buy: up, sell: down, none: css('--accent') });
     if (this.#bars !== null) this.#setData();
   }
 
@@ -227,6 +240,7 @@ export class ChartView {
     this.#bands.set(this.#bandsOf(bars));
     this.#candles.setData(candles);
     this.#volume.setData(volumes);
+    this.indicators.setAll(bars.candles);
   }
 
   #bandsOf(bars: Bars): Band[] {

@@ -59,7 +59,9 @@ export class Health {
     for (const status of changed) this.#statuses.set(status.symbol, status);
     const statuses = this.#sorted();
     const live = statuses.filter((status) => status.state === 'live').length;
-    const worst = (['stale', 'gap', 'backfilling', 'starting'] as const).find((state) => statuses.some((status) => status.state === state));
+    const worst = (['stale', 'gap', 'backfilling', 'starting'] as const).find((state) =>
+      statuses.some((status) => status.state === state),
+    );
     this.#summary.hidden = statuses.length === 0;
     setData(this.#summary, 'state', worst ?? (live > 0 ? 'live' : 'ended'));
     setText(byId('health-summary'), `Feeds ${live}/${statuses.length}`);

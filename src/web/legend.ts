@@ -10,10 +10,16 @@ import {
   formatSpan,
   formatVolume,
 } from './format.js';
+import type { Reading } from './indicatorLayer.js';
 import type { Market } from './market.js';
 
 /** The candle under the crosshair (open time, ms), or the newest one, in the corner of the chart. */
-export function showLegend(root: HTMLElement, market: Market, pointed: number | null): void {
+export function showLegend(
+  root: HTMLElement,
+  market: Market,
+  pointed: number | null,
+  readings: (time: number) => readonly Reading[],
+): void {
   const time = pointed ?? market.bars.last?.t;
   const found = time === undefined ? null : market.bars.at(time);
   const gap = time === undefined ? undefined : market.bars.gapAt(time);
@@ -23,7 +29,8 @@ export function showLegend(root: HTMLElement, market: Market, pointed: number | 
     parts.push(h('span', { class: 'when' }, `${formatDateTime(pointed, isDaily(market.interval))} UTC`));
   }
   const name = h('span', { class: 'name' }, market.symbol, h('small', {}, ` · ${market.interval}`));
-  root.replaceChildren(name, ...parts);
+  const indicators = time === undefined ? [] : readings(time).map((reading) => indicatorRow(reading, market.precision));
+  root.replaceChildren(name, ...parts, ...indicators);
 }
 
 /** Change is against the close before; where there is none, against the open. */
@@ -42,6 +49,17 @@ function figures(market: Market, candle: WireCandle, before: WireCandle | undefi
   ];
   if (candle.r > 0) parts.push(h('span', { class: 'tag' }, candle.r === 1 ? 'Corrected' : `Corrected ${candle.r}×`));
   return parts;
+}
+
+/** One row an indicator, each figure in the colour of its line. */
+function indicatorRow({ info, values }: Reading, precision: number): HTMLElement {
+  const text = (value: number) =>
+    info.place === 'price' ? formatPrice(value.toFixed(precision), precision) : value.toPrecision(4);
+  const figures = info.lines.map(({ color }, i) => {
+    const value = values[i] ?? null;
+    return h('span', { class: `ind${color}` }, value === null ? '–' : text(value));
+  });
+  return h('span', { class: 'indicator', 'data-testid': `legend-${info.id}` }, h('i', {}, info.name), ...figures);
 }
 
 function pair(label: string, value: string, tone?: string): HTMLElement {

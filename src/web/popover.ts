@@ -3,11 +3,17 @@
 const MARGIN_PX = 8;
 
 /** Wires a button to a native popover: position, `aria-expanded`, focus back to the button when it closes. */
-export function attachPopover(button: HTMLElement, panel: HTMLElement, onOpen: () => void, onClose: () => void): void {
+export function attachPopover(
+  button: HTMLElement,
+  panel: HTMLElement,
+  onOpen: () => void,
+  onClose: () => void,
+  mayOpen: () => boolean = () => true,
+): void {
   // The click that opens must not also be the outside click that just closed it.
   let closedAt = 0;
   button.addEventListener('click', () => {
-    if (!panel.matches(':popover-open') && performance.now() - closedAt > 150) panel.showPopover();
+    if (mayOpen() && !panel.matches(':popover-open') && performance.now() - closedAt > 150) panel.showPopover();
   });
   panel.addEventListener('toggle', (event) => {
     const open = event instanceof ToggleEvent && event.newState === 'open';
