@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
@@ -78,14 +78,20 @@ export async function buildAll() {
   const pages = (await filesIn(web)).filter((file) => /\.(html|svg|ico|png)$/.test(file));
   for (const page of pages) await cp(page, join(out, 'web', relative(web, page)));
   const entries = (await filesIn(web)).filter((file) => /[/\\]pages[/\\][^/\\]+\.(ts|css)$/.test(file));
-  if (entries.length > 0) {
+  // Other pages load this one as a classic script: it leaves no names there.
+  const isForeign = (file) => file.endsWith(`${sep}embed.ts`);
+  for (const [format, files] of [
+    ['esm', entries.filter((file) => !isForeign(file))],
+    ['iife', entries.filter(isForeign)],
+  ]) {
+    if (files.length === 0) continue;
     await build({
-      entryPoints: entries,
+      entryPoints: files,
       outdir: join(out, 'web'),
       outbase: join(web, 'pages'),
       bundle: true,
       minify: true,
-      format: 'esm',
+      format,
       platform: 'browser',
       target: 'es2022',
       sourcemap: true,
