@@ -36,7 +36,8 @@ export class Lane {
   #retryAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
   #reportedUnknown = false;
-  readonly #startedAt: number;
+  /** Of the newest trade that the stream brought. */
+  #streamedTime = Number.NEGATIVE_INFINITY;
 
   constructor(options: LaneOptions) {
     const { symbol, venue, context, quarantine, timings } = options;
@@ -52,7 +53,6 @@ export class Lane {
         quarantine.add(reason, REFUSALS[reason] ?? reason, { symbol, tradeId: trade.id }, context.clock.now()),
     });
     this.#health = new SymbolHealth(symbol, venue.name, false, context.sink, context.clock);
-    this.#startedAt = context.clock.now();
   }
 
   get track(): Pick<Track, 'duplicates' | 'gaps' | 'backfilled' | 'proved' | 'next'> {
@@ -76,6 +76,7 @@ export class Lane {
     const trade = this.#read(raw);
     if (trade === null) return;
     this.#track.offer(trade, this.#now);
+    if (trade.time > this.#streamedTime) this.#streamedTime = trade.time;
     this.#health.seen(trade.time);
   }
 
@@ -153,22 +154,23 @@ export class Lane {
   }
 
   /** After what is stored, or with the minute that is under way. */
-  async #place(): Promise<boolean> {
+  #place(): Promise<boolean> {
     const { context, backfillMs } = this.#options;
     const stored = context.resume(this.symbol).lastClosedEnd;
-    const started = this.#venueNow - (this.#now - this.#startedAt);
-    const oldest = floorMinute(started - backfillMs);
-    return this.#placeAt(stored === null ? floorMinute(started) : Math.max(stored, oldest));
+    return this.#placeAt((now) =>
+      stored === null ? floorMinute(now) : Math.max(stored, floorMinute(now - backfillMs)),
+    );
   }
 
   #skipAbsence(): Promise<boolean> {
-    return this.#placeAt(floorMinute(this.#venueNow - this.#options.backfillMs));
+    return this.#placeAt((now) => floorMinute(now - this.#options.backfillMs));
   }
 
-  async #placeAt(timeMs: number): Promise<boolean> {
+  async #placeAt(timeAt: (venueNow: number) => number): Promise<boolean> {
     const { venue, rest, native } = this.#options;
-    // In this order: what trades in between has an id above the newest.
+    // In this order: the first answer tells the venue's clock, and what trades in between has an id above the newest.
     const newest = await venue.newest(rest.get, native);
+    const timeMs = timeAt(this.#venueNow);
     const first = await venue.seek(rest.get, native, timeMs);
     if (this.#stopped) return false;
     this.#track.place(first ?? (newest ?? -1) + 1, timeMs, this.#now);
@@ -212,11 +214,11 @@ export class Lane {
     return trades;
   }
 
-  /** A stream that is up and does not bring what REST has is dead without knowing it. */
+  /** A stream that is up and brings nothing while REST has trades is dead without knowing it; one that lost a trade is not. */
   #noteStall(owed: readonly Trade[]): void {
     const { line, timings } = this.#options;
     if (line.liveSince === null) return;
-    const from = line.liveSince - this.#options.rest.skewMs + timings.stallMs;
+    const from = Math.max(line.liveSince - this.#options.rest.skewMs + timings.stallMs, this.#streamedTime + 1);
     const to = this.#venueNow - timings.stallMs;
     if (owed.some(({ time }) => time >= from && time <= to)) line.replace(`${this.symbol} has stalled`);
   }

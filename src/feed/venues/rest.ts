@@ -54,11 +54,8 @@ export class Rest {
     this.#options = options;
   }
 
-  /** How far our clock is ahead of the venue's, by its answers; 0 until there was one. */
-  get skewMs(): number {
-    const sorted = [...this.#skews].sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? 0;
-  }
+  /** How far our clock is ahead of the venue's, by its answers (their median); 0 until there was one. */
+  skewMs = 0;
 
   /** @throws RateLimitedError, RefusedError, or what the network threw */
   readonly get = (path: string): Promise<string> => {
@@ -118,6 +115,8 @@ export class Rest {
     if (Number.isNaN(date)) return;
     this.#skews.push((sentAt + this.#options.clock.now()) / 2 - date - HALF_SECOND_MS);
     if (this.#skews.length > SKEW_SAMPLES) this.#skews.shift();
+    const sorted = [...this.#skews].sort((a, b) => a - b);
+    this.skewMs = sorted[Math.floor(sorted.length / 2)] ?? 0;
   }
 
   #sleep(delayMs: number): Promise<void> {

@@ -10,7 +10,10 @@ export type Need = 'place' | 'page' | 'probe';
 
 /** As many trades in a row, by id, are no accident. */
 const CREDIBLE_RUN = 3;
-/** After so many trades in order an id far ahead was a wrong one, and after so many new ones behind, ids began anew. */
+/**
+ * After so many trades in order an id ahead is forgotten (if it was a right one it comes again); after so many new trades with ids
+ * behind, ids have begun anew.
+ */
 const CREDIBLE_ORDER = 10;
 /** A streamed trade further behind the one before it is not believed before REST confirms it. */
 const MAX_BACKWARDS_MS = MINUTE_MS;
@@ -41,6 +44,8 @@ export class Track {
   /** Highest id that was seen, and that the venue itself vouches for. */
   #head = -1;
   #vouched = -1;
+  /** Trades before it are not wanted: they belong to what is stored, or to a minute that was not seen from its beginning. */
+  #begin = Number.NEGATIVE_INFINITY;
   #lastTime = Number.NEGATIVE_INFINITY;
   #proved = Number.NEGATIVE_INFINITY;
   #holeSince: number | null = null;
@@ -109,6 +114,7 @@ export class Track {
       if (timeMs > storedEnd) this.#announce(storedEnd, timeMs, 'the trades of this time were not fetched');
     } else if (this.#next !== null) this.#announce(this.#from(), timeMs, 'the absence was longer than is fetched');
     this.#next = next;
+    this.#begin = timeMs;
     this.#lastTime = timeMs;
     this.#prove(timeMs);
     this.#pending.dropBelow(next);
@@ -130,6 +136,7 @@ export class Track {
       this.#behind.count = 0;
       this.#deliver(trade);
       this.#drain(now);
+      if (this.#inOrder >= CREDIBLE_ORDER && this.#vouched < (this.#next ?? 0)) this.#forgetAhead(now);
     }
   }
 
@@ -173,7 +180,6 @@ export class Track {
       if (trade.id > this.#next && !this.#believeSkip(trade.id, now)) break;
       if (!this.#pending.has(trade.id)) owed.push(trade);
       this.#deliver(trade);
-      this.#waitingSince = null;
     }
     this.backfilled += owed.length;
     if (this.#next !== null) this.#pending.dropBelow(this.#next);
@@ -254,10 +260,9 @@ export class Track {
     this.#waitingSince = null;
   }
 
-  /** The stream went on below the ids ahead, or REST has known of none of them for a while: they were wrong. */
+  /** REST has known of none of the ids ahead for a while: they were wrong. */
   get #isDenied(): boolean {
-    const { patienceMs } = this.#options.timings;
-    return this.#inOrder >= CREDIBLE_ORDER || this.#deniedAt - this.#aheadAt >= patienceMs / 2;
+    return this.#deniedAt - this.#aheadAt >= this.#options.timings.patienceMs / 2;
   }
 
   /** Whatever was real among it comes again: the next id stays the one that is awaited. */
@@ -296,9 +301,11 @@ export class Track {
   }
 
   #deliver(trade: Trade): void {
+    this.#next = trade.id + 1;
+    this.#waitingSince = null;
+    if (trade.time < this.#begin) return;
     const outcome = this.#options.sink.trade(trade);
     if (outcome === 'too_late' || outcome === 'overflow') this.#options.refused(outcome, trade);
-    this.#next = trade.id + 1;
     if (trade.time > this.#lastTime) this.#lastTime = trade.time;
     this.#prove(trade.time);
   }

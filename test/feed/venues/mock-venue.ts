@@ -278,9 +278,10 @@ export class MockVenue {
     const now = this.now;
     const mayDrop = now < this.#options.script.faultsUntil;
     for (const native of this.#natives) {
-      const before = trades.filter((t) => t.native === native && t.time < now);
-      const lines = [dialect.second(native, now, before.at(-1))];
+      const last = trades.slice(0, this.#nextTrade).findLast((t) => t.native === native && t.time < now);
+      const lines = [dialect.second(native, now, last)];
       if (now % 60_000 < 1000) {
+        const before = trades.filter((t) => t.native === native && t.time < now);
         const openMs = Math.floor(now / 60_000) * 60_000 - 60_000;
         const inMinute = before.filter(({ time }) => time >= openMs && time < openMs + 60_000);
         lines.push(dialect.minuteEnd(native, openMs, inMinute));

@@ -4,7 +4,7 @@ import { VenuePort } from './mock-venue.js';
 
 /** Another stretch of seeds can be played with VENUE_SEEDS=from-to. */
 const [FIRST = 1, LAST = 300] = (process.env.VENUE_SEEDS ?? '1-300').split('-').map(Number);
-const AT_ONCE = 4;
+const AT_ONCE = 16;
 
 let port: VenuePort;
 
