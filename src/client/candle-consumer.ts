@@ -1,4 +1,5 @@
-import { bucketBack } from '../market/interval.js';
+import { bucketBack, bucketStart, MINUTE_MS } from '../market/interval.js';
+import { seqMinute } from '../market/position.js';
 import type { WireCandle, WireGap } from '../wire/messages.js';
 import type { Subscribed } from './hub.js';
 import { candleItem, doneBefore, type Place, type Skip, Writer } from './items.js';
@@ -54,6 +55,8 @@ export class CandleConsumer {
     this.#history = history;
     this.#since = this.#batch === undefined || this.position !== null ? since : sinceOf(place, this.#batch);
     this.#buffer = buffer;
+    if (this.position !== null) this.#seen.startAfter(closedAt(place, this.position));
+    if (this.#batch !== undefined) this.#seen.startAfter(this.#batch.after);
     this.#outlet = outlet;
     this.#rest = rest;
     this.#pauses = (isPaused) => on.pauses(isPaused);
@@ -220,6 +223,11 @@ export class CandleConsumer {
 
 function sinceOf({ interval }: Place, { start, after }: NonNullable<Cursor['batch']>): number {
   return Math.max(start, bucketBack(interval, after, HORIZON_CANDLES));
+}
+
+/** An instant before everything that was open at the position. */
+function closedAt({ interval }: Place, { seq }: Position): number {
+  return bucketStart(interval, seqMinute(seq) + MINUTE_MS) - 1;
 }
 
 function skipOf(batch: Cursor['batch']): Skip {

@@ -8,8 +8,9 @@ export class Seen {
   readonly #revisions = new Map<number, number>();
   readonly #gaps = new Set<string>();
 
-  get last(): number {
-    return this.#last;
+  /** What opened up to then came in an earlier run. */
+  startAfter(t: number): void {
+    this.#last = Math.max(this.#last, t);
   }
 
   /** @returns whether it came before, in an older revision perhaps. */
