@@ -131,7 +131,14 @@ export class CandlePipeline {
   /** The published state; null for a symbol that no feed has brought. @throws DiskBehindError while the disk takes nothing. */
   async window(symbol: string, interval: Interval): Promise<HotWindow | null> {
     if (this.failedAppends > 0) throw new DiskBehindError();
-    await new Promise<void>((resolve, reject) => this.#wait({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      // Read in the turn in which nothing is on its way: whoever waits beside us may go on to bring more.
+      const read = () => resolve(this.#windowNow(symbol, interval));
+      this.#wait({ resolve: read, reject });
+    });
+  }
+
+  #windowNow(symbol: string, interval: Interval): HotWindow | null {
     const window = this.#engine.window(symbol, interval);
     return window === null ? null : { epoch: this.#options.epoch, ...window };
   }
