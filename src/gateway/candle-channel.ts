@@ -5,7 +5,7 @@ import type { Interval } from '../market/interval.js';
 import type { Position } from '../market/position.js';
 import type { Encoding } from '../wire/codec.js';
 import type { AtMost } from './at-most.js';
-import { ChannelTopics } from './channel-topics.js';
+import { type CandleTopic, ChannelTopics } from './channel-topics.js';
 import { heal } from './heal.js';
 import { type History, HistoryUnavailable } from './history.js';
 import type { Kept } from './missed.js';
@@ -13,7 +13,7 @@ import { backoff, pause } from './pause.js';
 import { Published } from './published.js';
 import type { SourceBus } from './source-bus.js';
 import { StoredReads } from './stored.js';
-import type { Outlet, Source, Topic } from './topic.js';
+import type { Outlet, Source } from './topic.js';
 import type { Turns } from './turns.js';
 
 export interface ChannelDeps {
@@ -112,7 +112,7 @@ export class CandleChannel implements Source {
     this.deps.bus.unsubscribe(this.symbol, this.interval);
   }
 
-  topic(channel: string, encoding: Encoding, closedOnly: boolean): Topic<CandleChannel> {
+  topic(channel: string, encoding: Encoding, closedOnly: boolean): CandleTopic {
     return this.topics.get(channel, encoding, closedOnly);
   }
 

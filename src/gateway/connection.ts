@@ -1,14 +1,12 @@
 import type { Position } from '../market/position.js';
 import type { Encoding } from '../wire/codec.js';
 import type { Limited, MessageId } from '../wire/messages.js';
-import type { CandleChannel } from './candle-channel.js';
+import type { Dialect } from './dialect.js';
 import type { Login } from './login.js';
-import type { SignalChannel } from './signal-channel.js';
-import type { StatusChannel } from './status-channel.js';
 import type { Topic } from './topic.js';
 import type { Socket } from './transport/transport.js';
 
-export type AnyTopic = Topic<CandleChannel | SignalChannel | StatusChannel>;
+export type AnyTopic = Topic;
 export type ClientSocket = Socket<Connection>;
 
 /** Something a connection waits for: its first answer on a channel, or what it missed while it lagged. */
@@ -68,6 +66,7 @@ export class Connection {
   closing = false;
 
   constructor(
+    readonly dialect: Dialect,
     readonly encoding: Encoding,
     /** Spreads the pings of all connections over their period. */
     readonly slot: number,

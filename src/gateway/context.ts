@@ -35,12 +35,14 @@ export interface ErrorDetails {
   readonly limit?: LimitName;
 }
 
-export function replyError(connection: Connection, details: ErrorDetails, stats: GatewayStats): void {
-  const { id, channel, code, message, plan, limit } = details;
+/** One that was sent. */
+export function countError(code: ErrorCode, stats: GatewayStats): void {
   stats.error(code);
-  const where = channel === undefined ? {} : { channel };
-  const why = plan === undefined || limit === undefined ? {} : { plan, limit };
-  reply(connection, { type: 'error', ...withId(id), ...where, code, message, ...why });
+}
+
+export function replyError(connection: Connection, details: ErrorDetails, stats: GatewayStats): void {
+  countError(details.code, stats);
+  connection.socket?.send(connection.dialect.error(details, connection));
 }
 
 /** Sends the close; what was sent before it reaches the client first. */

@@ -21,7 +21,11 @@ export function refusalOf(identity: Identity | null, plan: Entitlements | null, 
 }
 
 /** Of what the server gives every connection, the plan may give fewer. */
-export function channelsRefusal({ channels }: Connection, plan: Entitlements | null, most: number): Refusal | null {
+export function channelsRefusal(
+  { channels }: Pick<Connection, 'channels'>,
+  plan: Entitlements | null,
+  most: number,
+): Refusal | null {
   if (plan !== null && plan.channels < most && channels >= plan.channels) return tooMany(plan);
   if (channels < most) return null;
   return { code: 'too_many_channels', message: `the limit is ${most} channels a connection` };

@@ -1,27 +1,30 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
-import { type Encoding, SUBPROTOCOLS } from '../wire/codec.js';
 import { CLOSE } from '../wire/codes.js';
 import { type HttpHandler, type HttpResponse, problem } from '../wire/http.js';
-import { BEARER_PREFIX, LIMITS } from '../wire/messages.js';
-import { isOriginAllowed } from '../wire/origin.js';
+import { LIMITS } from '../wire/messages.js';
 import { AtMost } from './at-most.js';
-import { type ClientSocket, Connection } from './connection.js';
-import { type Context, end, reply } from './context.js';
+import { BinanceDialect } from './binance/dialect.js';
+import { Reader } from './binance/reader.js';
+import type { ClientSocket, Connection } from './connection.js';
+import { type Context, end } from './context.js';
+import type { Dialect, Place } from './dialect.js';
 import { lookAtExpiry } from './expiry.js';
 import type { History } from './history.js';
 import { Hub } from './hub.js';
+import { receive } from './inbound.js';
 import { cancel, quit } from './joining.js';
 import { assertLimits, DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
+import { NativeDialect, STREAM_PATH } from './native.js';
 import { pause } from './pause.js';
-import { receive, verify } from './receive.js';
 import { settle } from './settle.js';
 import { SignalHub } from './signal-hub.js';
 import { answered, lookAt } from './slow.js';
 import type { SourceBus } from './source-bus.js';
 import { EventStreams, SSE_PATH } from './sse/streams.js';
 import { GatewayStats } from './stats.js';
-import type { Publish } from './topic.js';
+import type { Outlet, Publish } from './topic.js';
+import type { TradeSource } from './trade-source.js';
 import type {
   CreateTransport,
   SocketHandlers,
@@ -32,8 +35,6 @@ import type {
 import { Turns } from './turns.js';
 import { NO_USERS, type UserParts, Users } from './users.js';
 
-export const STREAM_PATH = '/v1/stream';
-export const PROTOCOL = 'candlecast.v1';
 const MAX_BODY_BYTES = 1024 * 1024;
 /** Sockets closed at once while draining, and the pause between such slices. */
 const DRAIN_SLICE = 100;
@@ -43,6 +44,8 @@ const LOADS = 64;
 /** Reads of users' signals at a time. */
 const SIGNAL_READS = 32;
 const SLOTS = 1 << 20;
+/** How often tickers are told, as at Binance. */
+const TICKER_MS = 1000;
 
 export interface GatewayOptions {
   readonly createTransport: CreateTransport;
@@ -52,6 +55,8 @@ export interface GatewayOptions {
   readonly history: History;
   /** Default: nobody can authenticate. */
   readonly users?: UserParts;
+  /** Single trades; null, the default: there are none to be had. */
+  readonly trades?: TradeSource | null;
   /** Origins of pages on other hosts that may connect, such as "https://app.example.com"; "*" for all. Default: none. */
   readonly allowedOrigins?: readonly string[];
   /** See TransportOptions. */
@@ -67,17 +72,21 @@ export interface GatewayOptions {
   readonly random?: () => number;
 }
 
-/** The native WebSocket server: connections on one side, channels on the other. */
+/** The WebSocket server: connections on one side, channels on the other, and dialects between them. */
 export class Gateway {
   readonly transport: Transport;
   readonly stats: GatewayStats;
+  /** The candles in memory, for HTTP. */
+  readonly reader: Reader;
   readonly #options: GatewayOptions;
   readonly #limits: GatewayLimits;
   readonly #context: Context;
   readonly #connections = new Set<Connection>();
   readonly #byAddress = new Map<string, number>();
   readonly #timers: (() => void)[];
-  readonly #origins: ReadonlySet<string>;
+  readonly #outlet: Outlet;
+  readonly #native: NativeDialect;
+  readonly #binance: BinanceDialect;
   readonly #streams: EventStreams;
   #draining = false;
 
@@ -86,7 +95,8 @@ export class Gateway {
     this.stats = options.stats ?? new GatewayStats();
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     assertLimits(this.#limits);
-    this.#origins = new Set(options.allowedOrigins);
+    const origins = new Set(options.allowedOrigins);
+    this.#native = new NativeDialect(options.server, origins, options.clock);
     const handlers = this.#handlers();
     const http: HttpHandler = (request) =>
       request.path === SSE_PATH ? this.#streams.answer(request) : options.http(request);
@@ -97,13 +107,21 @@ export class Gateway {
       idleTimeoutMs: this.#limits.idleTimeoutMs,
       trustedProxies: options.trustedProxies ?? 0,
     });
+    const publish: Publish = (key, frame) => {
+      this.transport.publish(key, frame);
+      this.#streams.publish(key, frame);
+    };
+    this.#outlet = { publish, stats: this.stats };
     this.#context = this.#createContext();
-    this.#streams = this.#createStreams(handlers);
+    this.#binance = new BinanceDialect(this.#context.hub, this.#outlet, options.clock, options.trades ?? null);
+    this.reader = new Reader(this.#context.hub, this.#binance.streams.days);
+    this.#streams = this.#createStreams(handlers, origins);
     const { clock } = options;
     this.#timers = [
       clock.every(this.#limits.sweepMs, () => this.sweep()),
       clock.every(this.#limits.heartbeatMs, () => this.#context.hub.heartbeat()),
       clock.every(this.#limits.watchMs, () => void this.watch()),
+      clock.every(TICKER_MS, () => this.#binance.tick()),
     ];
   }
 
@@ -123,6 +141,7 @@ export class Gateway {
       lookAtExpiry(connection, this.#context);
       lookAt(connection, this.#context);
     }
+    this.#binance.sweep(this.#options.clock.now());
     this.#context.users.sweep();
     this.#context.hub.sweep(this.#options.clock.now());
   }
@@ -148,16 +167,23 @@ export class Gateway {
     const slices = Math.max(1, Math.floor((deadlineMs * 0.8) / DRAIN_PAUSE_MS));
     const size = Math.max(DRAIN_SLICE, Math.ceil(left.length / slices));
     for (let i = 0; i < left.length; i += size) {
-      for (const connection of left.slice(i, i + size)) end(connection, CLOSE.goingAway, this.stats);
+      for (const connection of left.slice(i, i + size)) this.#sendAway(connection);
       if (i + size < left.length) await pause(clock, DRAIN_PAUSE_MS * (0.5 + random()));
     }
     while (this.#connections.size > 0 && clock.now() < deadline) await pause(clock, DRAIN_PAUSE_MS);
+  }
+
+  #sendAway(connection: Connection): void {
+    const farewell = connection.closing ? null : connection.dialect.farewell(connection, this.#options.clock.now());
+    if (farewell !== null) connection.socket?.send(farewell);
+    end(connection, CLOSE.goingAway, this.stats);
   }
 
   /** Cuts what is left and stops. */
   async close(): Promise<void> {
     this.#draining = true;
     for (const stop of this.#timers) stop();
+    this.#binance.stop();
     this.#context.hub.stop();
     this.#context.users.stop();
     await this.transport.close();
@@ -166,11 +192,7 @@ export class Gateway {
   #createContext(): Context {
     const { bus, history, clock, log, random = Math.random } = this.#options;
     const { resumeCandles, catchUpMs } = this.#limits;
-    const publish: Publish = (key, frame) => {
-      this.transport.publish(key, frame);
-      this.#streams.publish(key, frame);
-    };
-    const outlet = { publish, stats: this.stats };
+    const outlet = this.#outlet;
     const shared = { loads: new AtMost(LOADS), turns: new Turns(), kept: { candles: 0 } };
     const deps = { bus, history, outlet, clock, log, random, resumeCandles, catchUpMs, ...shared };
     const startedAt = clock.now();
@@ -193,13 +215,13 @@ export class Gateway {
     };
   }
 
-  #createStreams(handlers: SocketHandlers<Connection>): EventStreams {
+  #createStreams(handlers: SocketHandlers<Connection>, origins: ReadonlySet<string>): EventStreams {
     const host = {
       context: this.#context,
       handlers,
-      origins: this.#origins,
+      origins,
       random: this.#options.random ?? Math.random,
-      createConnection: () => this.#createConnection('json', null),
+      createConnection: () => this.#native.connection('json', this.#nextPlace(), null),
       refuse: (remoteAddress: string) => this.#noRoom(remoteAddress),
     };
     return new EventStreams(host, this.#limits.maxBufferedBytes);
@@ -217,28 +239,19 @@ export class Gateway {
   }
 
   #upgrade(request: UpgradeRequest): UpgradeDecision<Connection> {
-    const refuse = this.#refusal(request);
-    if (refuse) {
-      this.stats.refused++;
-      return { refuse };
-    }
-    const protocol = request.protocols.find((name) => Object.hasOwn(SUBPROTOCOLS, name)) ?? null;
-    const encoding: Encoding = (protocol && SUBPROTOCOLS[protocol]) || 'json';
-    return { data: this.#createConnection(encoding, bearerOf(request)), protocol };
+    const dialect = this.#dialectOf(request.path);
+    const refuse = dialect === null ? NOT_HERE : (dialect.refuse(request) ?? this.#noRoom(request.remoteAddress));
+    if (dialect !== null && refuse === null) return dialect.create(request, this.#nextPlace());
+    this.stats.refused++;
+    return { refuse: refuse ?? NOT_HERE };
   }
 
-  #createConnection(encoding: Encoding, bearer: string | null): Connection {
-    const slot = this.stats.connectionsTotal % SLOTS;
-    return new Connection(encoding, slot, this.#limits.messageBurst, bearer);
+  #dialectOf(path: string): Dialect | null {
+    return [this.#native, this.#binance].find((dialect) => dialect.takes(path)) ?? null;
   }
 
-  #refusal(request: UpgradeRequest) {
-    if (request.path !== STREAM_PATH) return problem(404, 'Not Found', `no WebSocket here: connect to ${STREAM_PATH}`);
-    if (!isOriginAllowed(request.header('origin'), request.header('host'), this.#origins))
-      return problem(403, 'Forbidden', 'pages of this origin may not connect: the operator can allow it');
-    const protocols = protocolProblem(request.protocols);
-    if (protocols !== null) return problem(400, 'Bad Request', protocols);
-    return this.#noRoom(request.remoteAddress);
+  #nextPlace(): Place {
+    return { slot: this.stats.connectionsTotal % SLOTS, tokens: this.#limits.messageBurst };
   }
 
   /** null: there is room for a connection from there. */
@@ -267,12 +280,7 @@ export class Gateway {
     this.#countAddress(socket.remoteAddress, 1);
     this.stats.connections++;
     this.stats.connectionsTotal++;
-    const { server, clock } = this.#options;
-    const { heartbeatMs } = this.#limits;
-    reply(connection, { type: 'welcome', protocol: PROTOCOL, server, time: clock.now(), heartbeatMs });
-    const { bearer } = connection;
-    connection.bearer = null;
-    if (bearer !== null) verify(connection, bearer, undefined, this.#context);
+    connection.dialect.opened(connection, this.#context);
   }
 
   #closed(socket: ClientSocket, code: number): void {
@@ -307,28 +315,5 @@ export class Gateway {
   }
 }
 
-function bearerOf({ protocols }: UpgradeRequest): string | null {
-  return protocols.find((name) => name.startsWith(BEARER_PREFIX))?.slice(BEARER_PREFIX.length) ?? null;
-}
-
-/**
- * A browser insists on one of the protocols it offered, and the token is never sent back: beside a token an encoding must
- * be offered.
- */
-function protocolProblem(offered: readonly string[]): string | null {
-  const known = Object.keys(SUBPROTOCOLS).join(', ');
-  if (offered.length === 0 || offered.some((name) => Object.hasOwn(SUBPROTOCOLS, name))) return tokenProblem(offered);
-  if (offered.some((name) => name.startsWith(BEARER_PREFIX))) return `beside the token offer one of ${known}`;
-  return `unknown subprotocol: one of ${known}, or none`;
-}
-
-function tokenProblem(offered: readonly string[]): string | null {
-  const tokens = offered.filter((name) => name.startsWith(BEARER_PREFIX)).map((name) => name.length);
-  if (tokens.length > 1) return 'offer one token only';
-  const isGood = tokens.every(
-    (length) => length > BEARER_PREFIX.length && length <= BEARER_PREFIX.length + LIMITS.tokenLength,
-  );
-  return isGood ? null : `a token has 1 to ${LIMITS.tokenLength} characters`;
-}
-
 const RETRY = { 'retry-after': '5' };
+const NOT_HERE = problem(404, 'Not Found', `no WebSocket here: connect to ${STREAM_PATH}`);

@@ -43,7 +43,7 @@ async function recover(channel: CandleChannel, old: Published, mayGoBack: boolea
     const result = answer(next, wanted, stored, channel.deps.resumeCandles);
     if (typeof result !== 'string') {
       channel.deps.outlet.stats.heals++;
-      channel.topics.resync(next, result);
+      channel.topics.resync(next, result, seq);
       channel.goLive(next);
       return true;
     }

@@ -1,5 +1,6 @@
+import type { Clock } from '../kit/clock.js';
 import type { Channel } from '../market/channel.js';
-import type { MarketEvent } from '../market/event.js';
+import type { MarketEvent, SymbolStatus } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
 import { CandleChannel, type ChannelDeps } from './candle-channel.js';
 import type { AnyTopic, Connection } from './connection.js';
@@ -40,7 +41,7 @@ export class Hub {
       if (login === null) throw new Error('signals of nobody');
       return this.signals.topic(login.user.id, encoding);
     }
-    return this.#channel(channel.symbol, channel.interval).topic(channel.name, encoding, channel.closedOnly);
+    return this.candles(channel.symbol, channel.interval).topic(channel.name, encoding, channel.closedOnly);
   }
 
   /** The topic a connection may be subscribed to already; creates nothing. */
@@ -77,9 +78,23 @@ export class Hub {
     for (const channel of [...this.#all()]) this.#drop(channel);
   }
 
-  #channel(symbol: string, interval: Interval): CandleChannel {
-    const known = this.#bySymbol.get(symbol)?.get(interval);
-    return known ?? this.#create(symbol, interval);
+  /** The channel, which is let go of when nobody retains it for a while. */
+  candles(symbol: string, interval: Interval): CandleChannel {
+    return this.find(symbol, interval) ?? this.#create(symbol, interval);
+  }
+
+  /** null: it is not in memory. */
+  find(symbol: string, interval: Interval): CandleChannel | null {
+    return this.#bySymbol.get(symbol)?.get(interval) ?? null;
+  }
+
+  /** Of every symbol, as its feed says. */
+  statuses(): readonly SymbolStatus[] {
+    return this.#deps.bus.statuses();
+  }
+
+  get clock(): Clock {
+    return this.#deps.clock;
   }
 
   #create(symbol: string, interval: Interval): CandleChannel {

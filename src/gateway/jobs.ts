@@ -1,10 +1,12 @@
 import { CLOSE, type ErrorCode } from '../wire/codes.js';
 import { type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
 import { UnknownSymbol } from './candle-channel.js';
+import { CandleTopic } from './channel-topics.js';
 import { type Connection, isSubscribed, type Job } from './connection.js';
 import { type Context, end, reply, replyError, withId } from './context.js';
 import { isHistoryUnavailable } from './history.js';
 import { cancel, join } from './joining.js';
+import { MomentTopic } from './moment-topic.js';
 import { breathe } from './pause.js';
 import type { Published } from './published.js';
 import { serve } from './serve.js';
@@ -12,7 +14,6 @@ import { SignalChannel } from './signal-channel.js';
 import { isSignalsUnavailable } from './signal-feed.js';
 import { sendSignals } from './signal-jobs.js';
 import { StatusChannel } from './status-channel.js';
-import type { Topic } from './topic.js';
 import { mustWait, stirred } from './waiting.js';
 
 /** Candles sent before the loop gets to do something else. */
@@ -47,34 +48,54 @@ async function run(connection: Connection, context: Context): Promise<void> {
 async function runJob(connection: Connection, job: Job, context: Context): Promise<number> {
   let sent = 0;
   try {
-    const { source } = job.topic;
+    const { topic } = job;
+    const { source } = topic;
     if (source instanceof StatusChannel) sendStatus(connection, job, source, context);
     else if (source instanceof SignalChannel) await sendSignals(connection, job, source, context);
-    else
-      await serve(source, job, (live, recovery) => {
+    else if (topic instanceof CandleTopic)
+      await serve(topic.source, job, (live, recovery) => {
         if (job.cancelled || connection.lagging || connection.closing) return;
         sent = recovery.candles.length;
-        sendCandles(connection, job, live, recovery, context);
+        sendCandles(connection, job, topic, live, recovery, context);
       });
+    else if (topic instanceof MomentTopic) sendMoment(connection, job, topic, context);
   } catch (error) {
     if (!job.cancelled) fail(connection, job, error, context);
   }
   return sent;
 }
 
-function sendCandles(connection: Connection, job: Job, live: Published, recovery: Recovery, context: Context): void {
-  const { topic } = job;
+function sendCandles(
+  connection: Connection,
+  job: Job,
+  topic: CandleTopic,
+  live: Published,
+  recovery: Recovery,
+  context: Context,
+): void {
   const carried = topic.closedOnly ? { ...recovery, open: null } : recovery;
-  const frame =
+  const frames =
     job.kind === 'resync'
-      ? recoveryFrame('resync', topic.encoding, topic.channel, live, carried)
-      : snapshotFrame(topic, job, live, carried);
-  connection.socket?.send(frame);
+      ? topic.recovery(live, recovery, job.position?.seq ?? 0)
+      : [snapshotFrame(topic, job, live, carried)];
+  for (const frame of frames) connection.socket?.send(frame);
   context.stats.deliveries[job.kind === 'resync' ? 'resync' : 'snapshot']++;
   join(connection, job, context);
 }
 
-function snapshotFrame(topic: Topic, job: Job, live: Published, recovery: Recovery) {
+/** What a moment shows replaces what was missed of it; where it cannot, the connection begins anew. */
+function sendMoment(connection: Connection, job: Job, topic: MomentTopic, context: Context): void {
+  const frames = topic.since(job.position);
+  if (frames === null) {
+    cancel(connection, job);
+    end(connection, CLOSE.slowConsumer, context.stats);
+    return;
+  }
+  for (const frame of frames) connection.socket?.send(frame);
+  join(connection, job, context);
+}
+
+function snapshotFrame(topic: CandleTopic, job: Job, live: Published, recovery: Recovery) {
   // What was sent, not what was asked for: `atOnce` may have brought fewer than another asks for.
   const count = recovery.candles.length;
   const since = recovery.recovered === null ? null : (job.position?.seq ?? null);

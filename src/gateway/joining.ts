@@ -1,17 +1,20 @@
-import { heartbeatFrame } from '../wire/frames.js';
 import type { AnyTopic, Connection, Job } from './connection.js';
 import type { Context } from './context.js';
 
 /** In the turn of the answer: from here on live reaches the socket. */
 export function join(connection: Connection, job: Job, context: Context): void {
   connection.removeJob(job);
-  connection.live.push(job.topic);
-  connection.socket?.subscribe(job.topic.key);
-  job.topic.subscribers++;
+  joinNow(connection, job.topic, context);
+}
+
+export function joinNow(connection: Connection, topic: AnyTopic, context: Context): void {
+  connection.live.push(topic);
+  connection.socket?.subscribe(topic.key);
+  topic.subscribers++;
   context.stats.subscriptions++;
-  const { source, encoding, channel } = job.topic;
-  if (source.stale && source.position !== null)
-    connection.socket?.send(heartbeatFrame(encoding, channel, source.position, true));
+  const { source } = topic;
+  const beat = source.stale && source.position !== null ? topic.heartbeat(source.position, true) : null;
+  if (beat !== null) connection.socket?.send(beat);
 }
 
 /** Takes the topic off the socket; what was published to it so far must have been handed to the socket (a send does that). */

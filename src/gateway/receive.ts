@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { CLOSE } from '../wire/codes.js';
 import { type ClientMessage, clientMessage, LIMITS, type MessageId } from '../wire/messages.js';
 import type { Connection } from './connection.js';
-import { type Context, type ErrorDetails, end, replyError } from './context.js';
+import type { Context, ErrorDetails } from './context.js';
+import { hold, invalid } from './inbound.js';
 import { ack } from './verbs/ack.js';
 import { auth } from './verbs/auth.js';
 import { list } from './verbs/list.js';
@@ -19,47 +19,16 @@ const OPS: ReadonlySet<unknown> = new Set<ClientMessage['op']>([
   'ack',
 ]);
 
-/** What a frame takes beside its text. */
-const FRAME_BYTES = 64;
-
-/** One inbound frame; `text` is null where it was binary. */
-export function receive(connection: Connection, text: string | null, context: Context): void {
-  if (connection.closing || !admit(connection, context)) return;
-  if (connection.waiting === null) accept(connection, text, context);
-  else if (sizeOf(connection.waiting) < context.limits.waitingBytes) connection.waiting.push(text);
-  else {
-    const message = `over ${context.limits.waitingBytes} bytes while a token is verified: dropped`;
-    replyError(connection, { code: 'rate_limited', message }, context.stats);
-  }
-}
-
-function sizeOf(frames: readonly (string | null)[]): number {
-  return frames.reduce((bytes, text) => bytes + FRAME_BYTES + (text?.length ?? 0), 0);
-}
-
-/** What comes while the token is verified waits its turn: messages are answered in order. */
-export function verify(connection: Connection, token: string, id: MessageId | undefined, context: Context): void {
-  connection.waiting = [];
-  void auth(connection, token, id, context).then(() => goOn(connection, context));
-}
-
-function goOn(connection: Connection, context: Context): void {
-  const waiting = connection.waiting ?? [];
-  connection.waiting = null;
-  for (let i = 0; i < waiting.length; i++) {
-    if (connection.closing || connection.socket === null) return;
-    accept(connection, waiting[i] ?? null, context);
-    if (connection.waiting === null) continue;
-    // Another token: the rest waits for it.
-    connection.waiting = waiting.slice(i + 1);
-    return;
-  }
-}
-
-function accept(connection: Connection, text: string | null, context: Context): void {
+/** One frame of the native protocol; `text` is null where it was binary. */
+export function accept(connection: Connection, text: string | null, context: Context): void {
   const message = parse(text);
   if ('code' in message) invalid(connection, message, context);
   else dispatch(connection, message, context);
+}
+
+/** What comes while the token is verified waits its turn. */
+export function verify(connection: Connection, token: string, id: MessageId | undefined, context: Context): void {
+  hold(connection, auth(connection, token, id, context), context);
 }
 
 function dispatch(connection: Connection, message: ClientMessage, context: Context): void {
@@ -84,32 +53,6 @@ function dispatch(connection: Connection, message: ClientMessage, context: Conte
       ping(connection, message, context);
       break;
   }
-}
-
-/** A token bucket; over it one error reply, then, when as many again as its burst were refused, the close. */
-function admit(connection: Connection, { limits, stats, uptimeMs }: Context): boolean {
-  const now = uptimeMs();
-  const refill = Math.floor(((now - connection.tokensAt) * limits.messagesPerSecond) / 1000);
-  if (refill > 0) {
-    connection.tokens = Math.min(limits.messageBurst, connection.tokens + refill);
-    connection.tokensAt = now;
-  }
-  if (connection.tokens === limits.messageBurst) connection.refused = 0;
-  if (connection.tokens > 0) {
-    connection.tokens--;
-    return true;
-  }
-  connection.refused++;
-  const message = `over ${limits.messagesPerSecond} messages a second (${limits.messageBurst} at once): dropped until you slow down`;
-  if (connection.refused === 1) replyError(connection, { code: 'rate_limited', message }, stats);
-  if (connection.refused > limits.messageBurst) end(connection, CLOSE.rateLimited, stats);
-  return false;
-}
-
-function invalid(connection: Connection, error: ErrorDetails, context: Context): void {
-  connection.invalid++;
-  replyError(connection, error, context.stats);
-  if (connection.invalid > context.limits.invalidInARow) end(connection, CLOSE.protocolError, context.stats);
 }
 
 function parse(text: string | null): ClientMessage | ErrorDetails {

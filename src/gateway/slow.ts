@@ -66,7 +66,8 @@ function lag(connection: Connection, context: Context): void {
   if (connection.lags > context.limits.lagsInARow) end(connection, CLOSE.slowConsumer, context.stats);
 }
 
-function resyncJob(topic: AnyTopic): Job {
+/** What brings a connection from where it stands up to live. */
+export function resyncJob(topic: AnyTopic): Job {
   const { position } = topic.source;
   const at = position && { epoch: position.epoch, seq: position.seq };
   const nothing = { id: undefined, snapshot: null, atOnce: false, bound: null };

@@ -1,5 +1,6 @@
 import type { Position } from '../market/position.js';
 import type { Encoding, Frame } from '../wire/codec.js';
+import { heartbeatFrame } from '../wire/frames.js';
 import type { DeliveryKind, GatewayStats } from './stats.js';
 
 /** Puts a frame before every socket of a topic. */
@@ -26,7 +27,7 @@ export interface CachedSnapshot {
   readonly frame: Frame;
 }
 
-/** One channel in one encoding: everything is encoded once for all who are subscribed to it. */
+/** One channel in one encoding, or a stream of another dialect: everything is encoded once for all who are subscribed to it. */
 export class Topic<S extends Source = Source> {
   readonly key: string;
   subscribers = 0;
@@ -43,7 +44,12 @@ export class Topic<S extends Source = Source> {
     /** Of the sockets that get it: the channel, or what is behind a name that is not the same for all. */
     address = channel,
   ) {
-    this.key = `${encoding === 'json' ? 'j' : 'm'}/${address}`;
+    this.key = topicKey(encoding, address);
+  }
+
+  /** null: its subscribers get none. */
+  heartbeat(position: Position, stale: boolean): Frame | null {
+    return heartbeatFrame(this.encoding, this.channel, position, stale);
   }
 
   publish(frame: Frame, kind: DeliveryKind, out: Outlet): void {
@@ -52,6 +58,10 @@ export class Topic<S extends Source = Source> {
     out.stats.deliveries[kind] += this.subscribers;
     out.publish(this.key, frame);
   }
+}
+
+export function topicKey(encoding: Encoding, address: string): string {
+  return `${encoding === 'json' ? 'j' : 'm'}/${address}`;
 }
 
 export interface Outlet {
