@@ -85,7 +85,7 @@ export class LoginLimits {
   }
 
   async #enterKnown(key: string): Promise<Attempt> {
-    bound(await this.#device.add(key), this.#rules.perDevice);
+    await take(this.#device, key, this.#rules.perDevice);
     return { succeeded: () => this.#device.clear(key), undo: () => this.#device.takeBack(key) };
   }
 
@@ -93,9 +93,14 @@ export class LoginLimits {
     const { perAddress, perAccount, perAccountAndAddress } = this.#rules;
     const address = digest(from);
     const pair = digest(`${account} ${address}`);
-    bound(await this.#address.add(address), perAddress);
-    const attacked = (await this.#account.get(account)).count >= perAccount;
-    bound(await this.#pair.add(pair), attacked ? 1 : perAccountAndAddress);
+    await take(this.#address, address, perAddress);
+    try {
+      const attacked = (await this.#account.get(account)).count >= perAccount;
+      await take(this.#pair, pair, attacked ? 1 : perAccountAndAddress);
+    } catch (error) {
+      await this.#address.takeBack(address);
+      throw error;
+    }
     await this.#account.add(account);
     const takeBack = async (): Promise<void> => {
       await Promise.all([this.#address.takeBack(address), this.#account.takeBack(account)]);
@@ -105,6 +110,13 @@ export class LoginLimits {
       undo: async () => void (await Promise.all([takeBack(), this.#pair.takeBack(pair)])),
     };
   }
+}
+
+/** What is refused was not attempted and counts for nothing: many who log in at once do not shut each other out. @throws AccountError */
+async function take(counter: Counter, key: string, limit: number): Promise<void> {
+  const counted = await counter.add(key);
+  if (counted.count > limit) await counter.takeBack(key);
+  bound(counted, limit);
 }
 
 function bound({ count, resetMs }: Count, limit: number): void {

@@ -97,6 +97,22 @@ describe.each(stores)('limits of logins, counted in %s', (_name, create) => {
 });
 
 describe('limits', () => {
+  it.each(stores)(
+    'are not reached by many from one address who log in at once and rightly, counted in %s',
+    async (_, create) => {
+      const limits = new LoginLimits(create(), RULES);
+      const entering = Array.from({ length: 30 }, (_, i) =>
+        limits.enter({ account: `a${i}`, address: '192.0.2.1', device: null }),
+      );
+      const entered = (await Promise.allSettled(entering)).flatMap((one) =>
+        one.status === 'fulfilled' ? [one.value] : [],
+      );
+      expect(entered).toHaveLength(RULES.perAddress);
+      for (const attempt of entered) await attempt.succeeded();
+      await limits.enter({ account: 'another', address: '192.0.2.1', device: null });
+    },
+  );
+
   it('go on by themselves while Redis is away, and keep no address or account in it', async () => {
     const own = await RedisServer.start();
     const client = createRedis(own.url, { name: 'test', log: silentLog });
