@@ -124,9 +124,15 @@ function row(status: SymbolStatus, now: number): HTMLElement {
     'tr',
     { 'data-testid': `health-${status.symbol}`, 'data-state': status.state },
     h('th', { scope: 'row' }, status.symbol, h('small', {}, source)),
-    h('td', {}, state, h('small', { class: 'state-age' }, `for ${duration(now - status.since)}`)),
+    h('td', {}, state, h('small', { class: 'state-age' }, since(status.since, now))),
     h('td', {}, ...lastTrade(status.lastTradeTime, now)),
   );
+}
+
+/** "since 14:02:11 · 5 min". */
+function since(time: number, now: number): string {
+  const isOld = now - time > DAY_MS;
+  return `since ${isOld ? formatDateTime(time, false) : formatClock(time)} · ${duration(now - time)}`;
 }
 
 function lastTrade(time: number | null, now: number): (string | HTMLElement)[] {

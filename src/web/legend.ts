@@ -59,7 +59,12 @@ function indicatorRow({ info, values }: Reading, precision: number): HTMLElement
     const value = values[i] ?? null;
     return h('span', { class: `ind${color}` }, value === null ? '–' : text(value));
   });
-  return h('span', { class: 'indicator', 'data-testid': `legend-${info.id}` }, h('i', {}, info.name), ...figures);
+  return h(
+    'span',
+    { class: 'indicator', 'data-place': info.place, 'data-testid': `legend-${info.id}` },
+    h('i', {}, info.name),
+    ...figures,
+  );
 }
 
 function pair(label: string, value: string, tone?: string): HTMLElement {

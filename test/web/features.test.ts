@@ -1,0 +1,395 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContext, Frame, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ServerMessage, WireCandle } from '../../src/wire/messages.js';
+import { Program, restartablePort, Server } from '../support/server.js';
+import { launchBrowser } from './browser.js';
+
+const TRADES = fileURLToPath(new URL('../fixtures/binance-XRPETH-trades.csv.gz', import.meta.url));
+const PUBLISHER = { email: 'publisher@example.com', password: 'publishes-signals-1' };
+const USER = { email: 'ana@example.com', password: 'correct-horse-1' };
+
+interface ScreenBar {
+  time: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+}
+
+/** What the functions that run in the pages see there. */
+declare const candlecast: {
+  bars(): ScreenBar[];
+  markers(): { time: number; text: string }[];
+  indicators(): Record<string, (number | null)[]>;
+  state(): { symbol: string | null; interval: string; link: string; market: string };
+};
+declare const candlecastWidget: { bars(): ScreenBar[]; state(): { symbol: string; state: string; link: string } };
+declare const localStorage: { getItem(key: string): string | null };
+declare const document: {
+  documentElement: { dataset: { theme: string } };
+  querySelector(selector: string): { setAttribute(name: string, value: string): void };
+};
+declare const window: {
+  heard: ServerMessage[];
+  ids: string[];
+  opened: number;
+  changes: { symbol: string; state: string; price: string | null }[];
+  sameDocument?: boolean;
+};
+declare class EventSource {
+  constructor(url: string);
+  onopen: () => void;
+  onmessage: (event: { data: string; lastEventId: string }) => void;
+}
+
+interface Tokens {
+  userId: string;
+  accessToken: string;
+}
+
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let server: Server;
+let dataDir: string;
+let demo: string;
+let user: Tokens;
+let publisher: Tokens;
+let elsewhere: HttpServer;
+let errors: string[];
+
+const start = (port: number) =>
+  Server.start({ DATA_DIR: dataDir, FEEDS: `demo;replay:${TRADES}?speed=0&symbol=XRPETH`, PORT: String(port) });
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'candlecast-features-'));
+  const made = new Program(
+    ['user', 'create', PUBLISHER.email, '--role', 'publisher'],
+    { DATA_DIR: dataDir },
+    `${PUBLISHER.password}\n`,
+  );
+  expect(await made.exited()).toBe(0);
+  [browser, server] = await Promise.all([launchBrowser(), start(await restartablePort())]);
+  for (;;) {
+    const { symbols } = await server.json<{ symbols: { symbol: string; synthetic: boolean; state: string }[] }>(
+      '/v1/symbols',
+    );
+    demo = symbols.find(({ synthetic }) => synthetic)?.symbol ?? '';
+    if (symbols.find(({ symbol }) => symbol === 'XRPETH')?.state === 'ended' && demo !== '') break;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  await call('/v1/auth/register', USER);
+  [user, publisher] = [await call<Tokens>('/v1/auth/login', USER), await call<Tokens>('/v1/auth/login', PUBLISHER)];
+  elsewhere = createServer((request, response) => {
+    const page = PAGES[request.url ?? ''];
+    const policy = `default-src 'none'; script-src ${server.url} 'unsafe-inline'; frame-src ${server.url}; connect-src ${server.url}`;
+    response.writeHead(page === undefined ? 404 : 200, {
+      'content-type': 'text/html',
+      'content-security-policy': policy,
+    });
+    response.end(page?.(server.url));
+  });
+  await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+}, 180_000);
+
+afterAll(async () => {
+  await browser?.close();
+  elsewhere?.close();
+  await server?.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  errors = [];
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  page = await context.newPage();
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+});
+
+afterEach(async () => {
+  await context.close();
+});
+
+async function call<T>(path: string, body: object, token?: string): Promise<T> {
+  const headers = { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  const response = await fetch(`${server.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (response.status === 204 ? null : await response.json()) as T;
+}
+
+async function publish(type: string, symbol: string, to = user.userId): Promise<{ id: string }> {
+  return await call('/v1/signals', { to, type, symbol, data: { text: type } }, publisher.accessToken);
+}
+
+async function open(hash: string): Promise<void> {
+  await page.goto(`${server.url}/#${hash}`);
+  await ready();
+}
+
+async function ready(): Promise<void> {
+  await page.waitForFunction(() => candlecast.state().market === 'ready' && candlecast.state().link === 'live');
+}
+
+async function logIn(stay = false): Promise<void> {
+  await page.getByTestId('account-button').click();
+  await page.getByTestId('login-email').fill(USER.email);
+  await page.getByTestId('login-password').fill(USER.password);
+  if (stay) await page.getByTestId('login-stay').check();
+  await page.keyboard.press('Enter');
+  await page.getByTestId('login').waitFor({ state: 'hidden' });
+}
+
+async function closed(symbol: string, interval: string): Promise<WireCandle[]> {
+  const { candles } = await server.json<{ candles: WireCandle[] }>(
+    `/v1/candles?symbol=${symbol}&interval=${interval}&limit=1000`,
+  );
+  return candles;
+}
+
+describe('indicators', () => {
+  test('are computed from the candles on screen, shown in the legend and remembered', async () => {
+    await open('XRPETH/1m');
+    await page.waitForFunction(() => candlecast.bars().length >= 500);
+    await page.getByTestId('indicator-button').click();
+    for (const id of ['sma', 'ema', 'bollinger', 'rsi', 'macd']) await page.getByTestId(`indicator-${id}`).check();
+    const closes = (await page.evaluate(() => candlecast.bars())).map(({ close }) => close);
+    const shown = await page.evaluate(() => candlecast.indicators());
+    const last = closes.slice(-20);
+    const mean = last.reduce((sum, close) => sum + close, 0) / 20;
+    const deviation = Math.sqrt(last.reduce((sum, close) => sum + (close - mean) ** 2, 0) / 20);
+    expect(shown.sma?.[0]).toBeCloseTo(mean, 10);
+    expect(shown.bollinger?.[0]).toBeCloseTo(mean + 2 * deviation, 10);
+    expect(shown.bollinger?.[2]).toBeCloseTo(mean - 2 * deviation, 10);
+    expect(shown.ema?.[0]).toBeCloseTo(ema(closes, 50), 8);
+    expect(shown.macd?.[1]).toBeCloseTo(ema(closes, 12) - ema(closes, 26), 8);
+    expect(shown.rsi?.[0]).toBeGreaterThan(0);
+    expect(shown.rsi?.[0]).toBeLessThan(100);
+    expect(await page.getByTestId('legend-rsi').textContent()).toMatch(/^RSI 14\d/);
+    await page.reload();
+    await ready();
+    expect(Object.keys(await page.evaluate(() => candlecast.indicators()))).toHaveLength(5);
+    await page.getByTestId('indicator-button').click();
+    for (const id of ['sma', 'ema', 'bollinger', 'rsi', 'macd']) await page.getByTestId(`indicator-${id}`).uncheck();
+    expect(await page.evaluate(() => candlecast.indicators())).toEqual({});
+    expect(errors).toEqual([]);
+  });
+
+  test('follow the candle that is open', async () => {
+    await open(`${demo}/1m`);
+    await page.getByTestId('indicator-button').click();
+    await page.getByTestId('indicator-sma').check();
+    const before = await page.evaluate(() => candlecast.indicators().sma?.[0] ?? 0);
+    await page.waitForFunction((value) => candlecast.indicators().sma?.[0] !== value, before);
+    const [value, closes] = await page.evaluate(() => {
+      const bars = candlecast.bars().slice(-20);
+      return [candlecast.indicators().sma?.[0] ?? 0, bars.map(({ close }) => close)] as const;
+    });
+    expect(value).toBeCloseTo(closes.reduce((sum, close) => sum + close, 0) / 20, 6);
+  });
+});
+
+describe('the account', () => {
+  test('brings the user’s signals as markers: those there were, and new ones as they come', async () => {
+    await publish('buy', demo);
+    await publish('note', 'XRPETH');
+    await open(`${demo}/1m`);
+    expect(await page.evaluate(() => candlecast.markers())).toEqual([]);
+    await logIn();
+    await page.waitForFunction(() => candlecast.markers().length === 1);
+    expect((await page.evaluate(() => candlecast.markers()))[0]?.text).toBe('buy');
+    await publish('sell', demo);
+    await publish('elsewhere', demo, publisher.userId);
+    await page.waitForFunction(() => candlecast.markers().some(({ text }) => text === 'sell'));
+    expect(
+      await page.evaluate(() =>
+        candlecast
+          .markers()
+          .map(({ text }) => text)
+          .sort(),
+      ),
+    ).toEqual(['buy', 'sell']);
+    await page.getByTestId('account-button').click();
+    expect(await page.getByTestId('signal-rows').locator('li').count()).toBe(2);
+    expect(await page.getByTestId('account-panel').textContent()).toContain(USER.email);
+    await page.getByTestId('logout').click();
+    await page.waitForFunction(() => candlecast.markers().length === 0);
+    await ready();
+    expect(errors).toEqual([]);
+  });
+
+  test('says what was wrong with a login, and lets try again', async () => {
+    await open(`${demo}/1m`);
+    await page.getByTestId('account-button').click();
+    await page.getByTestId('login-email').fill(USER.email);
+    await page.getByTestId('login-password').fill('not-the-password');
+    await page.getByTestId('login-submit').click();
+    expect(await page.getByTestId('login-error').textContent()).toMatch(/wrong/);
+    await page.keyboard.press('Escape');
+    await page.getByTestId('login').waitFor({ state: 'hidden' });
+    expect(errors.filter((text) => !text.includes('401'))).toEqual([]);
+  });
+
+  test('is forgotten with the page, unless it is to stay; two pages share it; a logout ends both', async () => {
+    await open(`${demo}/1m`);
+    await logIn();
+    expect(await page.evaluate(() => localStorage.getItem('candlecast.refresh'))).toBeNull();
+    await page.reload();
+    await ready();
+    expect(await page.getByTestId('account-label').textContent()).toBe('Log in');
+    await logIn(true);
+    await page.reload();
+    const second = await context.newPage();
+    await second.goto(`${server.url}/#${demo}/1m`);
+    for (const one of [page, second, page, second]) {
+      await one.waitForFunction(() => candlecast.markers().length > 0);
+      expect(await one.getByTestId('account-label').textContent()).toBe('Account');
+      await one.reload();
+    }
+    await page.waitForFunction(() => candlecast.markers().length > 0);
+    await second.waitForFunction(() => candlecast.markers().length > 0);
+    await page.getByTestId('account-button').click();
+    await page.getByTestId('logout').click();
+    for (const one of [page, second]) await one.waitForFunction(() => candlecast.markers().length === 0);
+    await second.waitForFunction(() => candlecast.state().link === 'live');
+    expect(await second.getByTestId('account-label').textContent()).toBe('Log in');
+    expect(await page.evaluate(() => localStorage.getItem('candlecast.refresh'))).toBeNull();
+  });
+});
+
+describe('the health of a feed', () => {
+  test('says since when', async () => {
+    await open(`${demo}/1m`);
+    await page.getByTestId('health-button').click();
+    expect(await page.getByTestId('health-XRPETH').textContent()).toMatch(/Endedsince \d\d:\d\d:\d\d · /);
+  });
+});
+
+/** Pages of another origin, under a policy of their own. */
+const PAGES: Record<string, (server: string) => string> = {
+  '/widget': (url) => `<!doctype html><title>Elsewhere</title>
+    <script>window.changes = []; addEventListener('candlecast-change', ({ detail }) => changes.push(detail), true)</script>
+    <script src="${url}/embed.js" async crossorigin></script>
+    <candlecast-chart symbol="XRPETH" interval="1m" theme="dark" indicators="sma"></candlecast-chart>`,
+  '/events': () => '<!doctype html><title>Events</title>',
+};
+const elsewhereUrl = (path: string) => `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}${path}`;
+
+async function frame(): Promise<Frame> {
+  const element = await page.locator('candlecast-chart iframe').elementHandle();
+  const found = await element?.contentFrame();
+  if (!found) throw new Error('no frame');
+  await found.waitForFunction(
+    () =>
+      typeof candlecastWidget !== 'undefined' &&
+      candlecastWidget.state().state === 'ready' &&
+      candlecastWidget.state().link === 'live',
+  );
+  return found;
+}
+
+describe('a chart in a page of another origin', () => {
+  test('draws what REST answers, tells the page, follows its attributes without loading anew', async () => {
+    await page.goto(elsewhereUrl('/widget'));
+    const chart = await frame();
+    await chart.waitForFunction(() => candlecastWidget.bars().length >= 500);
+    const onScreen = (await closed('XRPETH', '1m')).map(({ t, o, h, l, c, v }) => ({
+      time: t / 1000,
+      open: +o,
+      high: +h,
+      low: +l,
+      close: +c,
+      volume: +v,
+    }));
+    const shown = await chart.evaluate(() => candlecastWidget.bars());
+    expect(shown.slice(-500)).toEqual(onScreen.slice(-500));
+    expect(await chart.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
+    await chart.evaluate(() => {
+      window.sameDocument = true;
+    });
+    await page.evaluate((symbol) => {
+      const element = document.querySelector('candlecast-chart');
+      element.setAttribute('symbol', symbol);
+      element.setAttribute('theme', 'light');
+    }, demo);
+    await chart.waitForFunction((symbol) => candlecastWidget.state().symbol === symbol, demo);
+    await frame();
+    expect(await chart.evaluate(() => [window.sameDocument, document.documentElement.dataset.theme])).toEqual([
+      true,
+      'light',
+    ]);
+    await chart.getByTestId('synthetic-badge').waitFor({ state: 'visible' });
+    expect(errors).toEqual([]);
+  });
+
+  test('goes on after a restart of the server', async () => {
+    await page.goto(elsewhereUrl('/widget'));
+    const chart = await frame();
+    await page.evaluate((symbol) => document.querySelector('candlecast-chart').setAttribute('symbol', symbol), demo);
+    await chart.waitForFunction((symbol) => candlecastWidget.state().symbol === symbol, demo);
+    await frame();
+    await server.stop();
+    await chart.waitForFunction(() => candlecastWidget.state().link !== 'live');
+    server = await start(server.port);
+    await frame();
+    const before = await chart.evaluate(() => candlecastWidget.bars().at(-1)?.close ?? 0);
+    await chart.waitForFunction((close) => candlecastWidget.bars().at(-1)?.close !== close, before);
+    const known = new Map((await closed(demo, '1m')).filter(({ x }) => x).map(({ t, c }) => [t / 1000, Number(c)]));
+    const shown = (await chart.evaluate(() => candlecastWidget.bars())).filter(({ time }) => known.has(time));
+    expect(shown.length).toBeGreaterThan(50);
+    expect(shown.map(({ time, close }) => [time, close])).toEqual(shown.map(({ time }) => [time, known.get(time)]));
+  }, 120_000);
+
+  test('only the chart in the frame may be framed', async () => {
+    const policyOf = async (path: string) =>
+      (await fetch(`${server.url}${path}`)).headers.get('content-security-policy') ?? '';
+    expect(await policyOf('/')).toContain("frame-ancestors 'none'");
+    expect(await policyOf('/embed')).toContain('frame-ancestors *');
+    expect((await fetch(`${server.url}/embed.js`)).headers.get('access-control-allow-origin')).toBe('*');
+  });
+});
+
+describe('EventSource in a page of another origin', () => {
+  test('goes on after a restart of the server by itself, with what it missed', async () => {
+    await page.goto(elsewhereUrl('/events'));
+    await page.evaluate((url) => {
+      Object.assign(window, { heard: [], ids: [], opened: 0 });
+      const events = new EventSource(url);
+      events.onopen = () => window.opened++;
+      events.onmessage = ({ data, lastEventId }) => {
+        window.heard.push(JSON.parse(data));
+        window.ids.push(lastEventId);
+      };
+    }, `${server.url}/v1/sse?channels=candles:${demo}:1m,status&snapshot=5`);
+    const subscribed = (count: number) =>
+      page.waitForFunction((n) => window.heard.filter(({ type }) => type === 'subscribed').length >= n, count);
+    await subscribed(2);
+    await page.waitForFunction(() => window.heard.some(({ type }) => type === 'candle'));
+    await server.stop();
+    server = await start(server.port);
+    await subscribed(4);
+    await page.waitForFunction(() => window.heard.at(-1)?.type === 'candle' || window.heard.at(-2)?.type === 'candle');
+    const answers = await page.evaluate(() =>
+      window.heard.flatMap((message) =>
+        message.type === 'subscribed' && message.channel !== 'status' ? [message] : [],
+      ),
+    );
+    expect(answers.map(({ recovered }) => recovered)).toEqual([undefined, true]);
+    expect(await page.evaluate(() => window.ids.every((id, i) => i === 0 || id !== ''))).toBe(true);
+  }, 120_000);
+});
+
+/** As it is written: the first value begins it. */
+function ema(values: readonly number[], period: number): number {
+  const weight = 2 / (period + 1);
+  return values.reduce((average, value) => average + weight * (value - average));
+}
