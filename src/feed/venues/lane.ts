@@ -197,9 +197,8 @@ export class Lane {
     for (const trade of owed) this.#health.seen(trade.time);
     this.#noteStall(owed);
     if (this.#track.next !== before) return true;
-    const askedAt = this.#now;
     const newest = await venue.newest(rest.get, native);
-    if (!this.#stopped) this.#track.deny(newest ?? -1, askedAt);
+    if (!this.#stopped) this.#track.deny(newest ?? -1, this.#now);
     return false;
   }
 

@@ -52,9 +52,8 @@ export class Track {
   /** Since when REST owes something without any progress. */
   #waitingSince: number | null = null;
   #lastStreamed = -1;
-  /** When a trade came ahead last, and when REST last said that it knows of none (our clock). */
+  /** When a trade came ahead last. */
   #aheadAt = Number.NEGATIVE_INFINITY;
-  #deniedAt = Number.NEGATIVE_INFINITY;
   #inOrder = 0;
   #behind = { count: 0, id: -1 };
   #skip = { next: -1, to: -1, at: 0 };
@@ -215,9 +214,10 @@ export class Track {
     return true;
   }
 
-  /** A page brought nothing: REST, asked at our time `askedAt`, says that `newest` is the newest trade. */
-  deny(newest: number, askedAt: number): void {
-    if (this.#next !== null && newest === this.#next - 1) this.#deniedAt = askedAt;
+  /** A page brought nothing, and REST says that `newest` is the newest trade: after a while ids ahead of it were wrong ones. */
+  deny(newest: number, now: number): void {
+    if (this.#next === null || newest !== this.#next - 1 || this.#vouched >= this.#next) return;
+    if (now - this.#aheadAt >= this.#options.timings.patienceMs / 2) this.#forgetAhead(now);
   }
 
   #vouch(id: number, now: number): void {
@@ -244,11 +244,9 @@ export class Track {
   }
 
   #leaveHole(now: number, venueNow: number): void {
-    const next = this.#next ?? 0;
     const run = this.#pending.run(this.#lastStreamed);
     const first = run[0];
-    if (this.#vouched < next && this.#isDenied) this.#forgetAhead(now);
-    else if (first !== undefined && run.length >= CREDIBLE_RUN) {
+    if (first !== undefined && run.length >= CREDIBLE_RUN) {
       this.#announce(this.#from(), first.time + 1, 'trades were missed and the venue did not deliver them again');
       this.#next = first.id;
       this.#pending.dropBelow(first.id);
@@ -258,11 +256,6 @@ export class Track {
       this.#forgetAhead(now);
     }
     this.#waitingSince = null;
-  }
-
-  /** REST has known of none of the ids ahead for a while: they were wrong. */
-  get #isDenied(): boolean {
-    return this.#deniedAt - this.#aheadAt >= this.#options.timings.patienceMs / 2;
   }
 
   /** Whatever was real among it comes again: the next id stays the one that is awaited. */

@@ -20,8 +20,8 @@ const MINUTE = 60_000;
 const GRACE_MS = 2000;
 const EPOCH_MS = Date.UTC(2024, 2, 5, 9, 0, 0);
 const BEFORE_MS = 7 * MINUTE;
-const FAULTY_MS = 90_000;
-const HEALTHY_MS = 85_000;
+const FAULTY_MS = 75_000;
+const HEALTHY_MS = 75_000;
 
 /** The times of production where a script can wait for them, shorter ones where it cannot. */
 export const SCRIPT_TIMINGS: Timings = {
@@ -175,7 +175,7 @@ export async function play(port: VenuePort, seed: number): Promise<Played> {
         found.push(`${symbol}: a gap although REST answered: ${JSON.stringify(it.gaps)}`);
       const { state = '', since = 0 } = it.statuses.findLast((status) => status.symbol === symbol) ?? {};
       // Where ids jump at the venue itself, REST is asked about it.
-      const isAsking = state === 'backfilling' && since > to + by.skewMs - 6000;
+      const isAsking = state === 'backfilling' && since > to + by.skewMs - 10_000;
       if (state !== 'live' && !isAsking) found.push(`${symbol}: ${state} after everything was well again`);
       return found;
     });
