@@ -1,4 +1,5 @@
 import type { Subscriber } from '../bus/bus.js';
+import type { Reader } from '../gateway/binance/reader.js';
 import { Gateway } from '../gateway/gateway.js';
 import type { SourceBus } from '../gateway/source-bus.js';
 import type { GatewayStats } from '../gateway/stats.js';
@@ -18,7 +19,8 @@ const DRAIN_MS = 1000;
 
 export interface GatewayParts {
   readonly createTransport: CreateTransport;
-  readonly http: HttpHandler;
+  /** Made with what the sockets are served from. */
+  readonly http: (reader: Reader) => HttpHandler;
   readonly subscriber: Subscriber;
   /** What clients are told of each symbol's feed. */
   readonly statuses: Statuses;
@@ -33,9 +35,9 @@ export async function openGateway(
   { config, clock, log, lifecycle }: Around,
   { createTransport, http, subscriber, statuses, view, read, users, stats }: GatewayParts,
 ): Promise<number> {
-  const gateway = new Gateway({
+  const gateway: Gateway = new Gateway({
     createTransport,
-    http,
+    http: (request) => handler(request),
     bus: source(subscriber, statuses, view),
     history: new StoredHistory(read.history, read.firstEpoch),
     clock,
@@ -46,6 +48,7 @@ export async function openGateway(
     trustedProxies: config.trustedProxies,
     ...(users === null ? {} : { users }),
   });
+  const handler = http(gateway.reader);
   const port = await gateway.listen(config.host, config.port);
   await lifecycle.start(
     toStop('gateway', async () => {

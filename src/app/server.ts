@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { checkFeeds } from '../feed/create.js';
 import { GatewayStats } from '../gateway/stats.js';
 import { chooseTransport } from '../gateway/transport/create.js';
+import { withBinance } from '../http/binance/handler.js';
 import { candlesRoute } from '../http/candles.js';
 import { healthRoutes } from '../http/health.js';
 import { metricsRoute } from '../http/metrics.js';
@@ -71,7 +72,16 @@ export async function startServer(around: Around): Promise<RunningServer> {
       ? await openHttp(around, createTransport, http)
       : await openGateway(around, {
           createTransport,
-          http,
+          http: (hot) =>
+            withBinance(http, {
+              market: view,
+              hot,
+              symbols: () => registry.all(),
+              trades: null,
+              readers: readersOf(around, parts),
+              clock,
+              log,
+            }),
           subscriber,
           statuses,
           view,

@@ -113,9 +113,9 @@ async function readPage(source: CandleSource, request: Request, plan: Entitlemen
 }
 
 /** Open time of the oldest candle that the plan gives, counted back from the newest there is. */
-async function oldestOf(
+export async function oldestOf(
   source: CandleSource,
-  { symbol, interval }: Request,
+  { symbol, interval }: Pick<Request, 'symbol' | 'interval'>,
   plan: Entitlements | null,
 ): Promise<number> {
   if (plan === null || plan.historyDays === null) return 0;

@@ -1,0 +1,89 @@
+import type { HttpHandler, HttpRequest, HttpResponse } from '../../wire/http.js';
+import type { Entitlements } from '../../wire/identity.js';
+import { ABSENT, createEndpoints, type Endpoint } from './endpoints.js';
+import { ApiError, errorResponse, errors, JSON_TYPE } from './error.js';
+import { readGiven } from './parameters.js';
+import type { BinanceSources } from './sources.js';
+import { WEIGHT_LIMIT, Weights } from './weights.js';
+
+/** Everything below is the surface's own, what is not there included. */
+const SURFACE = '/api/';
+const PREFIX = '/api/v3/';
+const PREFLIGHT_SECONDS = '86400';
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'retry-after, x-mbx-used-weight, x-mbx-used-weight-1m, x-request-id',
+};
+
+/** Binance's REST market data under /api/v3/, in front of everything else that is served. */
+export function withBinance(next: HttpHandler, sources: BinanceSources): HttpHandler {
+  const surface = new BinanceRest(sources);
+  return (request) => (request.path.startsWith(SURFACE) ? surface.answer(request) : next(request));
+}
+
+class BinanceRest {
+  readonly #sources: BinanceSources;
+  readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  readonly #weights: Weights;
+
+  constructor(sources: BinanceSources) {
+    const limit = sources.weightLimit ?? WEIGHT_LIMIT;
+    this.#sources = sources;
+    this.#weights = new Weights(limit, sources.clock);
+    this.#endpoints = createEndpoints(sources, limit);
+  }
+
+  async answer(request: HttpRequest): Promise<HttpResponse> {
+    if (request.method === 'OPTIONS') return PREFLIGHT;
+    const path = request.path.startsWith(PREFIX) ? request.path.slice(PREFIX.length) : '';
+    const endpoint = this.#endpoints.get(path);
+    const spent = this.#weights.add(request.remoteAddress, endpoint?.weight(request.query) ?? 1);
+    const used = String(spent.used);
+    const headers = { ...CORS, 'x-mbx-used-weight': used, 'x-mbx-used-weight-1m': used };
+    try {
+      if (spent.used > this.#weights.limit) throw errors.tooManyRequests(this.#weights.limit, spent.secondsLeft);
+      const body = await this.#body(request, path, endpoint);
+      return { status: 200, headers: { 'content-type': JSON_TYPE, 'cache-control': 'no-store', ...headers }, body };
+    } catch (error) {
+      const refusal = errorResponse(this.#explain(error, request));
+      return { ...refusal, headers: { ...refusal.headers, ...headers } };
+    }
+  }
+
+  async #body(request: HttpRequest, path: string, endpoint: Endpoint | undefined): Promise<string | Uint8Array> {
+    if (endpoint === undefined) {
+      const why = Object.hasOwn(ABSENT, path) ? ABSENT[path] : undefined;
+      if (why !== undefined) throw errors.unsupported(why);
+      throw errors.unsupported('There is nothing at this path.', 404);
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw errors.wrongMethod(request.method);
+    const given = readGiven(request.query, endpoint.parameters);
+    return endpoint.answer(given, await this.#planOf(request));
+  }
+
+  async #planOf(request: HttpRequest): Promise<Entitlements | null> {
+    const reader = await this.#sources.readers.planOf(request);
+    if ('plan' in reader) return reader.plan;
+    if (reader.refusal.status >= 500) throw errors.unavailable();
+    throw errors.notAuthorized('You are not authorized to execute this request: the token is not accepted.');
+  }
+
+  #explain(error: unknown, request: HttpRequest): ApiError {
+    if (error instanceof ApiError) return error;
+    const known = error instanceof Error && error.name === 'HistoryUnavailable';
+    this.#sources.log[known ? 'debug' : 'error']({ err: error, path: request.path }, 'a request could not be answered');
+    return errors.unavailable();
+  }
+}
+
+const PREFLIGHT: HttpResponse = {
+  status: 204,
+  headers: {
+    ...CORS,
+    allow: 'GET, HEAD, OPTIONS',
+    'access-control-allow-methods': 'GET, HEAD',
+    'access-control-allow-headers': 'content-type, x-mbx-apikey, x-mbx-time-unit, x-request-id',
+    'access-control-max-age': PREFLIGHT_SECONDS,
+  },
+  body: '',
+};

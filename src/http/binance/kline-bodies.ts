@@ -1,0 +1,38 @@
+import type { Interval } from '../../market/interval.js';
+import { rollupOf } from '../../market/rollup.js';
+import { klineRow } from '../../wire/binance/kline.js';
+import type { HotCandles } from './sources.js';
+
+/** Bodies kept, the last used; one of 500 candles has about 60 KB. */
+const KEPT = 256;
+
+interface Body {
+  readonly of: HotCandles;
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Answers made once for all who poll the same between two changes of a channel. */
+export class KlineBodies {
+  readonly #bodies = new Map<string, Body>();
+
+  of(symbol: string, interval: Interval, limit: number, hot: HotCandles): Uint8Array {
+    const key = `${symbol} ${interval} ${limit}`;
+    const known = this.#bodies.get(key);
+    if (known !== undefined && known.of === hot && known.version === hot.version) return known.bytes;
+    const bytes = Buffer.from(encode(hot, limit), 'latin1');
+    this.#bodies.delete(key);
+    this.#bodies.set(key, { of: hot, version: hot.version, bytes });
+    const [oldest] = this.#bodies.size > KEPT ? this.#bodies.keys() : [];
+    if (oldest !== undefined) this.#bodies.delete(oldest);
+    return bytes;
+  }
+}
+
+/** Decimals, digits and symbols: one byte a character. */
+function encode({ closed, open }: HotCandles, limit: number): string {
+  const count = open === null ? limit : limit - 1;
+  const candles = count === 0 ? [] : closed.slice(-count);
+  const rows = (open === null ? candles : [...candles, open]).map((candle) => klineRow(rollupOf(candle)));
+  return `[${rows.join(',')}]`;
+}
