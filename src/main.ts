@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { createUserCommand, EXIT_USER, migrateCommand, serveDatabaseCommand, startCommand } from './app/commands.js';
+import {
+  backfillCommand,
+  createUserCommand,
+  EXIT_USER,
+  migrateCommand,
+  serveDatabaseCommand,
+  startCommand,
+} from './app/commands.js';
 import { packageVersion } from './app/package.js';
 
 /** Named here and not in commander, for which a misspelt command would be an argument of the default one. */
@@ -20,6 +27,18 @@ db.command('serve')
   .description('serve the embedded database to other local processes (the default)')
   .action(serveDatabaseCommand);
 db.command('migrate').description('bring the schema of the configured database up to date').action(migrateCommand);
+
+program
+  .command('backfill <venue> <symbol>')
+  .description(
+    'write the candles of a stretch of the past, from an exchange or from its published files; the server must not run',
+  )
+  .requiredOption('--from <time>', 'a day (2024-01-05), a time with its zone, or epoch ms')
+  .option('--to <time>', 'exclusive; without it, until now')
+  .option('--archive <dir>', 'read SYMBOL-trades-….zip, .csv or .csv.gz of Binance instead of asking the exchange')
+  .option('--rest <url>', "where the exchange's REST is")
+  .option('--as <symbol>', 'store it under this symbol')
+  .action(backfillCommand);
 
 const user = program.command('user').description('accounts');
 user

@@ -10,6 +10,7 @@ import { createLog } from '../ops/log.js';
 import { ProgressLines } from '../ops/progress.js';
 import type { UserRole } from '../wire/identity.js';
 import { toStop } from './around.js';
+import { type BackfillOptions, backfill } from './backfill.js';
 import { endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { requireFreePort } from './port.js';
 import { openRelational } from './relational.js';
@@ -165,6 +166,20 @@ async function readPassword(): Promise<string> {
   if (process.stdin.isTTY) process.stderr.write('Password: ');
   for await (const line of createInterface({ input: process.stdin })) return line;
   throw new UserError('the password is missing: give it on standard input');
+}
+
+/** `candlecast backfill`: history of an exchange, for a server that does not run. */
+export function backfillCommand(venue: string, symbol: string, options: BackfillOptions): Promise<void> {
+  return run(async (ground) => {
+    const done = await backfill({ ...ground, clock: systemClock }, venue, symbol, options);
+    const [from, to] = [new Date(done.from).toISOString(), new Date(done.to).toISOString()];
+    const filled = done.gaps === 0 ? '' : `, ${done.gaps} gaps filled`;
+    process.stdout.write(
+      `${done.symbol}: ${done.minutes} minutes of ${done.trades} trades from ${from} to ${to}${filled}\n`,
+    );
+    await ground.lifecycle.stop();
+    process.exit(EXIT_OK);
+  });
 }
 
 export function migrateCommand(): Promise<void> {

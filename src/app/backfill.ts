@@ -1,0 +1,258 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CandlePipeline, type DurableRecord } from '../candles/pipeline.js';
+import { archiveFiles } from '../feed/venues/archive.js';
+import { archiveTrades, restTrades, type Stretch } from '../feed/venues/history.js';
+import { isVenueName, VENUE_EXAMPLES, type VenueName, venueOf } from '../feed/venues/sources.js';
+import type { Venue } from '../feed/venues/venue.js';
+import { UserError } from '../kit/errors.js';
+import { MINUTE_MS } from '../market/interval.js';
+import { nextSeq } from '../market/position.js';
+import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
+import type { Trade } from '../market/trade.js';
+import type { SpoolRecord } from '../store/spool/record.js';
+import { forgetGaps, othersConnected, storedAround } from '../store/timescale/holes.js';
+import { registerSymbols } from '../store/timescale/symbols.js';
+import { takePartition } from '../store/timescale/writers.js';
+import type { Around } from './around.js';
+import { connect } from './database.js';
+import { lockDataDirectory, openReadable, openStore, type Store } from './store.js';
+
+/** As given on the command line. */
+export interface BackfillOptions {
+  readonly from: string;
+  readonly to?: string;
+  readonly archive?: string;
+  readonly rest?: string;
+  readonly as?: string;
+}
+
+export interface Backfilled {
+  readonly symbol: string;
+  readonly from: number;
+  readonly to: number;
+  readonly trades: number;
+  readonly minutes: number;
+  /** Announced gaps that are filled now. */
+  readonly gaps: number;
+}
+
+/** A minute is over for a venue's REST, too, so long after its end. */
+const SETTLED_MS = 10_000;
+/** What is done is noted this often. */
+const NOTE_EVERY_TRADES = 2000;
+const GRACE_MS = 2000;
+/** Above the seq of a closed minute and of any correction of it. */
+const GAP_OFFSET = 500_000;
+
+interface Plan extends Stretch {
+  readonly venue: Venue;
+  readonly base: string;
+  readonly archive: string | null;
+}
+
+/**
+ * Writes the candles of a stretch of the past. It is the only writer while it runs: a server on the same data directory or database
+ * makes it refuse. Rows that are there already are replaced by the same, so that it may be run any number of times; a run that was cut
+ * short goes on where it stopped. @throws UserError
+ */
+export async function backfill(
+  around: Around,
+  name: string,
+  native: string,
+  options: BackfillOptions,
+): Promise<Backfilled> {
+  const plan = readPlan(name, native, options, around.clock.now());
+  if (around.config.redisUrl !== null)
+    throw new UserError(
+      'REDIS_URL is set: the nodes of a cluster write to this database; stop them, and run this without it',
+    );
+  await lockDataDirectory(around);
+  const url = around.config.timescaleUrl;
+  if (url !== null) await refuseBesideOthers(url);
+  const read = await openReadable(around);
+  const store = await openStore(around, read, () => {});
+  await read.readers.run((sql) =>
+    registerSymbols(sql, [{ symbol: plan.symbol, source: plan.venue.name, synthetic: false }]),
+  );
+  const { epoch } = await read.readers.run((sql) => takePartition(sql, 'all', 'backfill'));
+  const note = new Note(around.config.dataDir, plan);
+  const done = await note.read();
+  const rest: Plan = { ...plan, from: done ?? plan.from };
+  const counts = await around.progress.during(`Backfilling ${plan.symbol} from ${plan.venue.name}`, (line) =>
+    write(around, store, rest, epoch, note, (time) => line.update((time - plan.from) / (plan.to - plan.from))),
+  );
+  await announceHoles(store, plan, epoch);
+  await store.writer.drained();
+  const gaps = await read.readers.run((sql) => forgetGaps(sql, plan.symbol, plan.from, plan.to));
+  await note.remove();
+  return { symbol: plan.symbol, from: plan.from, to: plan.to, gaps, ...counts };
+}
+
+function readPlan(name: string, native: string, options: BackfillOptions, now: number): Plan {
+  if (!isVenueName(name))
+    throw new UserError(
+      `there is no history of "${name}": a venue is one of ${Object.keys(VENUE_EXAMPLES).join(', ')}`,
+    );
+  const venue = venueOf(name);
+  const own = venue.toSymbol(native);
+  if (own === null)
+    throw new UserError(`symbol "${native}" must be as ${name} writes it, such as ${VENUE_EXAMPLES[name]}`);
+  const symbol = options.as ?? own;
+  if (!isSymbol(symbol)) throw new UserError(`--as must be ${SYMBOL_RULE}`);
+  const latest = minuteOf(now - SETTLED_MS);
+  const from = readTime('--from', options.from);
+  const to = options.to === undefined ? latest : readTime('--to', options.to);
+  if (from % MINUTE_MS !== 0 || to % MINUTE_MS !== 0) throw new UserError('--from and --to must be whole minutes');
+  if (to > latest) throw new UserError(`--to must be in the past, at most ${new Date(latest).toISOString()}`);
+  if (from >= to) throw new UserError('--from must be before --to');
+  return { symbol, native, from, to, venue, base: baseOf(name, options), archive: options.archive ?? null };
+}
+
+function baseOf(name: VenueName, { rest, archive }: BackfillOptions): string {
+  if (archive !== undefined && name !== 'binance')
+    throw new UserError('--archive reads the published files of binance');
+  return (rest ?? venueOf(name).urls.rest).replace(/\/+$/, '');
+}
+
+function readTime(option: string, text: string): number {
+  const time = /^\d{12,15}$/.test(text)
+    ? Number(text)
+    : Date.parse(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
+  const hasZone = /^\d+$|^\d{4}-\d\d-\d\d$|(?:Z|[+-]\d\d:?\d\d)$/i.test(text);
+  if (Number.isNaN(time) || !hasZone)
+    throw new UserError(
+      `${option} "${text}" must be a day (2024-01-05), a time with its zone (2024-01-05T10:00:00Z) or epoch ms`,
+    );
+  return time;
+}
+
+async function refuseBesideOthers(url: string): Promise<void> {
+  const sql = connect(url);
+  try {
+    if (await othersConnected(sql))
+      throw new UserError(
+        'a server is connected to this database, and would lose its place as the writer: stop it first',
+      );
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
+}
+
+async function tradesOf(plan: Plan, { clock, log }: Around): Promise<AsyncGenerator<Trade[]>> {
+  if (plan.archive === null) return restTrades(plan.venue, plan.base, plan, clock, log);
+  const files = await archiveFiles(plan.archive, plan.native, plan.from, plan.to);
+  const [begin, end] = [files[0]?.from ?? 0, files.at(-1)?.to ?? 0];
+  if (begin > plan.from || end < plan.to)
+    throw new UserError(
+      `${plan.archive} reaches from ${new Date(begin).toISOString()} to ${new Date(end).toISOString()}: ask for a time inside of that`,
+    );
+  return archiveTrades(files, plan, clock);
+}
+
+/** Trades through an engine of their own, whose candles of [from, to) go to the spool and from there into the table. */
+async function write(
+  around: Around,
+  store: Store,
+  plan: Plan,
+  epoch: number,
+  note: Note,
+  progress: (timeMs: number) => void,
+): Promise<{ trades: number; minutes: number }> {
+  const { clock, log } = around;
+  const counts = { trades: 0, minutes: 0 };
+  const pipeline = new CandlePipeline({
+    epoch,
+    graceMs: GRACE_MS,
+    coalesceMs: 60_000,
+    clock,
+    log,
+    append: async (records) => {
+      const wanted = records.filter((record) => isWanted(record, plan));
+      counts.minutes += wanted.length;
+      if (wanted.length > 0) await store.spool.append(wanted);
+    },
+    publish: () => {},
+    wants: () => false,
+  });
+  await pipeline.start();
+  let sinceNote = 0;
+  for await (const batch of await tradesOf(plan, around)) {
+    for (const trade of batch) {
+      pipeline.trade(trade);
+      pipeline.advance(plan.symbol, Math.min(trade.time, plan.to + GRACE_MS));
+      if (trade.time >= plan.from && trade.time < plan.to) counts.trades++;
+    }
+    await pipeline.ready();
+    const last = batch.at(-1)?.time ?? plan.from;
+    progress(Math.min(last, plan.to));
+    sinceNote += batch.length;
+    if (sinceNote < NOTE_EVERY_TRADES) continue;
+    sinceNote = 0;
+    await pipeline.window(plan.symbol, '1m');
+    await note.write(Math.min(minuteOf(last - GRACE_MS), plan.to));
+  }
+  pipeline.advance(plan.symbol, plan.to + GRACE_MS);
+  await pipeline.stop();
+  return counts;
+}
+
+function isWanted(record: DurableRecord, { from, to }: Plan): boolean {
+  return record.kind === 'candle' && record.candle.openTime >= from && record.candle.openTime < to;
+}
+
+/** Between what was written and what was stored before there may be a time of which nothing is known. */
+async function announceHoles(store: Store, { symbol, from, to }: Plan, epoch: number): Promise<void> {
+  const { endBefore, startAfter } = await store.readers.run((sql) => storedAround(sql, symbol, from, to));
+  const gaps: SpoolRecord[] = [];
+  const add = (begin: number, end: number) => {
+    const seq = nextSeq(0, begin - MINUTE_MS) + GAP_OFFSET;
+    gaps.push({
+      kind: 'gap',
+      epoch,
+      gap: { symbol, from: begin, to: end, reason: 'the history of this time was not fetched', seq },
+    });
+  };
+  if (endBefore !== null && endBefore < from) add(endBefore, from);
+  if (startAfter !== null && startAfter > to) add(to, startAfter);
+  if (gaps.length > 0) await store.spool.append(gaps);
+}
+
+function minuteOf(timeMs: number): number {
+  return Math.floor(timeMs / MINUTE_MS) * MINUTE_MS;
+}
+
+/** How far a backfill has come: a file that is there until it is done. */
+class Note {
+  readonly #directory: string;
+  readonly #path: string;
+  readonly #plan: Plan;
+
+  constructor(dataDir: string, plan: Plan) {
+    this.#directory = join(dataDir, 'backfill');
+    this.#path = join(this.#directory, `${plan.venue.name}-${plan.symbol}.json`);
+    this.#plan = plan;
+  }
+
+  /** Where to go on; null where nothing of this stretch is done. */
+  async read(): Promise<number | null> {
+    const text = await readFile(this.#path, 'utf8').catch(() => '');
+    const { from, to } = this.#plan;
+    const match = /^{"from":(\d+),"to":(\d+),"done":(\d+)}\n$/.exec(text);
+    if (match === null || Number(match[1]) !== from || Number(match[2]) !== to) return null;
+    const done = Number(match[3]);
+    return done > from && done < to ? done : null;
+  }
+
+  /** `done`: every minute before it is in the spool. */
+  async write(done: number): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    const { from, to } = this.#plan;
+    await writeFile(`${this.#path}.new`, `{"from":${from},"to":${to},"done":${done}}\n`);
+    await rename(`${this.#path}.new`, this.#path);
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#path, { force: true });
+  }
+}
