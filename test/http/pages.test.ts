@@ -13,9 +13,11 @@ let handler: HttpHandler;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'candlecast-pages-'));
-  await mkdir(join(directory, 'embed'));
+  await mkdir(join(directory, 'folder'));
   await writeFile(join(directory, 'index.html'), '<!doctype html>');
-  await writeFile(join(directory, 'embed', 'index.html'), '<!doctype html>');
+  await writeFile(join(directory, 'folder', 'index.html'), '<!doctype html>');
+  await writeFile(join(directory, 'embed.html'), '<!doctype html>');
+  await writeFile(join(directory, 'embed.js'), SCRIPT);
   await writeFile(join(directory, 'index.js'), SCRIPT);
   await writeFile(join(directory, 'secret.txt'), 'not a page');
   handler = createRouter(await pageRoutes(directory));
@@ -32,7 +34,7 @@ async function get(path: string, headers: Record<string, string> = {}, method = 
 }
 
 test('serves each page with its type, a policy and no sniffing', async () => {
-  for (const path of ['/', '/embed/']) {
+  for (const path of ['/', '/folder/', '/embed']) {
     const { status, headers } = await get(path);
     expect(status).toBe(200);
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
@@ -40,6 +42,15 @@ test('serves each page with its type, a policy and no sniffing', async () => {
     expect(headers['content-security-policy']).toContain("default-src 'none'");
     expect(headers['content-security-policy']).not.toContain('unsafe');
   }
+});
+
+test('lets other sites frame the chart that is made for it, and load its script; nothing else', async () => {
+  const policyOf = async (path: string) => (await get(path)).headers['content-security-policy'];
+  expect(await policyOf('/')).toContain("frame-ancestors 'none'");
+  expect(await policyOf('/embed')).toContain('frame-ancestors *');
+  const foreign = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' };
+  expect((await get('/embed.js')).headers).toMatchObject(foreign);
+  expect((await get('/index.js')).headers).not.toHaveProperty('access-control-allow-origin');
 });
 
 test('compresses as the client accepts it', async () => {
@@ -64,7 +75,7 @@ test('answers 304 to who has it already', async () => {
 });
 
 test('serves nothing else', async () => {
-  for (const path of ['/secret.txt', '/../package.json', '/index.html', '/nothing']) {
+  for (const path of ['/secret.txt', '/../package.json', '/index.html', '/embed.html', '/embed/', '/nothing']) {
     expect((await get(path)).status).toBe(404);
   }
   expect((await get('/', {}, 'POST')).status).toBe(405);
