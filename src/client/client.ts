@@ -144,7 +144,7 @@ export class Client {
     this.#isClosed = true;
     this.#forget();
     this.#endAll(null);
-    this.#link.stop('closed');
+    this.#restSoon();
   }
 
   #stream<T>(
@@ -194,11 +194,17 @@ export class Client {
     return () => {
       if (!this.#open.delete(outlet)) return;
       joined.leave();
-      // Somebody else may come in the same turn.
-      queueMicrotask(() => {
-        if (this.#open.size === 0 && !this.#isClosed && this.state.kind !== 'failed') this.#link.stop('idle');
-      });
+      this.#restSoon();
     };
+  }
+
+  /** Nothing is asked for any more; somebody else may come in the same turn. The last acknowledgement is waited for. */
+  #restSoon(): void {
+    queueMicrotask(() => {
+      if (this.#open.size > 0 || this.#signals !== null) return;
+      if (this.#isClosed) this.#link.stop('closed');
+      else if (this.state.kind !== 'failed') this.#link.stop('idle');
+    });
   }
 
   #joinCandles(place: Place, options: CandleOptions, outlet: Outlet<CandleItem>): Joined {
@@ -230,6 +236,7 @@ export class Client {
     const device = options.device ?? DEFAULT_DEVICE;
     this.#signals ??= new SignalChannel(device, this.#hub, () => {
       this.#signals = null;
+      this.#restSoon();
     });
     const channel = this.#signals;
     const consumer = new SignalConsumer(options, outlet, {

@@ -10,6 +10,7 @@ export const SIGNALS = 'signals';
 export const ACK_ID = 'ack';
 export const DEFAULT_DEVICE = 'default';
 const ACK_RETRY_MS = 1_000;
+const LEAVE_TIMEOUT_MS = 1_000;
 
 /** The user's signals on one connection, their readers, and what the device has acknowledged. */
 export class SignalChannel implements Channel {
@@ -25,6 +26,9 @@ export class SignalChannel implements Channel {
   #acked = 0;
   #acking: number | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Of the reader that left last: how far it was, and how long that may take to tell. */
+  #last = 0;
+  #late: ReturnType<typeof setTimeout> | undefined;
 
   constructor(device: string, hub: Hub, onEmpty: () => void) {
     this.#device = device;
@@ -42,6 +46,7 @@ export class SignalChannel implements Channel {
     if (device !== this.#device)
       throw new TypeError(`this client is the device ${this.#device}: use another for ${device}`);
     this.#consumers.add(consumer);
+    clearTimeout(this.#late);
     this.#slot.ask();
   }
 
@@ -51,10 +56,23 @@ export class SignalChannel implements Channel {
       this.pauses(true);
       return;
     }
-    clearTimeout(this.#retry);
-    // Before the channel is given up, or the server would not take it.
+    // Where the server has not heard of it yet, it is told before the channel is given up.
     const seq = consumer.acked;
-    if (this.#slot.isUp && seq > Math.max(this.#acked, this.#acking ?? 0)) this.#send(seq);
+    if (this.#slot.isUp && this.#acking === null && seq > this.#acked) this.#send(seq);
+    this.#last = seq;
+    this.#late = setTimeout(() => this.#leave(), LEAVE_TIMEOUT_MS);
+    this.#leaveIfTold();
+  }
+
+  /** Nobody came meanwhile, and the server knows all there is to know, or cannot be told now. */
+  #leaveIfTold(): void {
+    if (this.#consumers.size > 0) return;
+    if (this.#acking === null || !this.#slot.isUp) this.#leave();
+  }
+
+  #leave(): void {
+    clearTimeout(this.#retry);
+    clearTimeout(this.#late);
     this.#slot.leave();
     this.#onEmpty();
   }
@@ -65,7 +83,6 @@ export class SignalChannel implements Channel {
   }
 
   item(): Message {
-    this.#acking = null;
     clearTimeout(this.#retry);
     const active = this.#active();
     const isNew = active.some(({ position }) => position === null);
@@ -111,8 +128,11 @@ export class SignalChannel implements Channel {
   /** The answer to an `ack`. */
   answered(message: Extract<ServerMessage, { type: 'acked' | 'error' }>): void {
     this.#acking = null;
-    if (message.type === 'acked') {
-      this.#acked = Math.max(this.#acked, message.seq);
+    if (message.type === 'acked') this.#acked = Math.max(this.#acked, message.seq);
+    if (this.#consumers.size === 0) {
+      if (message.type === 'acked' && this.#last > this.#acked) this.#send(this.#last);
+      this.#leaveIfTold();
+    } else if (message.type === 'acked') {
       this.ack();
     } else {
       clearTimeout(this.#retry);
@@ -123,6 +143,7 @@ export class SignalChannel implements Channel {
   down(): void {
     this.#acking = null;
     clearTimeout(this.#retry);
+    this.#leaveIfTold();
   }
 
   #send(seq: number): void {
