@@ -9,6 +9,9 @@ const BENCHES = {
   latency: 'bench/latency.ts',
   cluster: 'bench/cluster.ts',
   start: 'bench/start.ts',
+  signals: 'bench/signals.ts',
+  rules: 'bench/rules.ts',
+  users: 'bench/users.ts',
 };
 
 const asked = process.argv.slice(2).filter((name) => !name.startsWith('-'));

@@ -248,4 +248,60 @@ if state[1] == ARGV[1] then`,
     ],
     scenario: 'test/faults/push-takeover.test.ts',
   },
+  {
+    name: 'signals of all users have one topic',
+    edits: [
+      {
+        file: 'gateway/signal-channel.ts',
+        find: 'encoding, false, `',
+        replace: 'encoding, false, NAME || `',
+      },
+    ],
+    scenario: 'test/faults/signals.test.ts',
+  },
+  {
+    name: 'a hint is delivered although it does not join',
+    edits: [
+      {
+        file: 'signals/feed.ts',
+        find: 'signals.length > 0 && first <= follower.seq + 1)',
+        replace: 'signals.length > 0 && first > 0)',
+      },
+    ],
+    scenario: 'test/faults/signals.test.ts',
+  },
+  {
+    name: 'a request that is sent again is published again',
+    edits: [
+      {
+        file: 'http/signals-publish.ts',
+        find: 'const receipt = await source.publish(userId, orders, key);',
+        replace: 'const receipt = await source.publish(userId, orders, null);',
+      },
+    ],
+    scenario: 'test/faults/signals.test.ts',
+  },
+  {
+    name: 'changes of accounts are announced and never looked for',
+    edits: [
+      {
+        file: 'accounts/changes.ts',
+        find: 'this.#stopPolling = clock.every(pollMs, () => void this.catchUp());',
+        replace: 'this.#stopPolling = clock.every(pollMs, () => {});',
+      },
+    ],
+    scenario: 'test/faults/revocation.test.ts',
+    only: 'SQL',
+  },
+  {
+    name: 'what fired before a takeover is forgotten',
+    edits: [
+      {
+        file: 'signals/rules/firings.ts',
+        find: '    return byRule;',
+        replace: '    return new Map();',
+      },
+    ],
+    scenario: 'test/faults/rules.test.ts',
+  },
 ];

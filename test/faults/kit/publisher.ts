@@ -31,8 +31,13 @@ export interface Slice {
 const AT_A_TIME = 8;
 const ANSWER_MS = 20_000;
 const RETRY_MAX_MS = 200;
+/** Of what was accepted and is sent once more, as if the answer had been lost. */
+const REPEATED = 0.1;
 
-/** Publishes over HTTP to any node, each request under a key of its own, and sends what was not answered again, to another. */
+/**
+ * Publishes over HTTP to any node, each request under a key of its own, and sends what was not answered again, to another. Some of
+ * what was answered is sent again as well.
+ */
 export class Publisher {
   /** `user number` of everything that was accepted. */
   readonly expected = new Set<string>();
@@ -114,6 +119,9 @@ export class Publisher {
       );
     }
     for (const user of users) this.expected.add(`${user} ${number}`);
+    if (random() >= REPEATED) return;
+    const again = await this.#post(pick(random, ports), key, text);
+    if (again !== null && again !== 'again') this.faults.push(`sent again: ${again}`);
   }
 
   /** @returns null: accepted; 'again': not now; else what is wrong. */
