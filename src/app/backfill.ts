@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CandlePipeline, type DurableRecord } from '../candles/pipeline.js';
-import { archiveFiles } from '../feed/venues/archive.js';
+import { type ArchiveFile, archiveFiles } from '../feed/venues/archive.js';
 import { archiveTrades, restTrades, type Stretch } from '../feed/venues/history.js';
 import { isVenueName, VENUE_EXAMPLES, type VenueName, venueOf } from '../feed/venues/sources.js';
 import type { Venue } from '../feed/venues/venue.js';
@@ -67,6 +67,7 @@ export async function backfill(
     throw new UserError(
       'REDIS_URL is set: the nodes of a cluster write to this database; stop them, and run this without it',
     );
+  const files = await filesOf(plan);
   await lockDataDirectory(around);
   const url = around.config.timescaleUrl;
   if (url !== null) await refuseBesideOthers(url);
@@ -80,7 +81,9 @@ export async function backfill(
   const done = await note.read();
   const rest: Plan = { ...plan, from: done ?? plan.from };
   const counts = await around.progress.during(`Backfilling ${plan.symbol} from ${plan.venue.name}`, (line) =>
-    write(around, store, rest, epoch, note, (time) => line.update((time - plan.from) / (plan.to - plan.from))),
+    write(around, store, rest, tradesOf(rest, files, around), epoch, note, (time) =>
+      line.update((time - plan.from) / (plan.to - plan.from)),
+    ),
   );
   await announceHoles(store, plan, epoch);
   await store.writer.drained();
@@ -139,14 +142,19 @@ async function refuseBesideOthers(url: string): Promise<void> {
   }
 }
 
-async function tradesOf(plan: Plan, { clock, log }: Around): Promise<AsyncGenerator<Trade[]>> {
-  if (plan.archive === null) return restTrades(plan.venue, plan.base, plan, clock, log);
-  const files = await archiveFiles(plan.archive, plan.native, plan.from, plan.to);
+/** The files to read; null = from REST. Before anything is opened: there may be none. @throws UserError */
+async function filesOf({ archive, native, from, to }: Plan): Promise<readonly ArchiveFile[] | null> {
+  if (archive === null) return null;
+  const files = await archiveFiles(archive, native, from, to);
   const [begin, end] = [files[0]?.from ?? 0, files.at(-1)?.to ?? 0];
-  if (begin > plan.from || end < plan.to)
-    throw new UserError(
-      `${plan.archive} reaches from ${new Date(begin).toISOString()} to ${new Date(end).toISOString()}: ask for a time inside of that`,
-    );
+  if (begin <= from && end >= to) return files;
+  throw new UserError(
+    `${archive} reaches from ${new Date(begin).toISOString()} to ${new Date(end).toISOString()}: ask for a time inside of that`,
+  );
+}
+
+function tradesOf(plan: Plan, files: readonly ArchiveFile[] | null, { clock, log }: Around): AsyncGenerator<Trade[]> {
+  if (files === null) return restTrades(plan.venue, plan.base, plan, clock, log);
   return archiveTrades(files, plan, clock);
 }
 
@@ -155,6 +163,7 @@ async function write(
   around: Around,
   store: Store,
   plan: Plan,
+  trades: AsyncGenerator<Trade[]>,
   epoch: number,
   note: Note,
   progress: (timeMs: number) => void,
@@ -177,7 +186,7 @@ async function write(
   });
   await pipeline.start();
   let sinceNote = 0;
-  for await (const batch of await tradesOf(plan, around)) {
+  for await (const batch of trades) {
     for (const trade of batch) {
       pipeline.trade(trade);
       pipeline.advance(plan.symbol, Math.min(trade.time, plan.to + GRACE_MS));

@@ -114,13 +114,13 @@ test('history from published files and from REST, cut short and run again, equal
 
   const server = await Server.start({ DATA_DIR: dataDir, FEEDS: 'push' });
   const stored: WireCandle[] = [];
-  for (let cursor = ''; ; ) {
-    const path = `/v1/candles?symbol=XRPETH&interval=1m&from=${Date.UTC(2019, 9, 11)}&to=${END}&limit=1000${cursor}`;
+  for (let start = `from=${Date.UTC(2019, 9, 11)}`; ; ) {
+    const path = `/v1/candles?symbol=XRPETH&interval=1m&${start}&to=${END}&limit=1000`;
     const page = await server.json<{ candles: WireCandle[]; gaps?: unknown[]; next: string | null }>(path);
     stored.push(...page.candles);
     expect(page.gaps ?? []).toEqual([]);
     if (page.next === null) break;
-    cursor = `&cursor=${encodeURIComponent(page.next)}`;
+    start = `cursor=${encodeURIComponent(page.next)}`;
   }
   expect(stored.map(asKline)).toEqual(klines.filter(([open]) => open < END));
 
