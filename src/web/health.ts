@@ -129,10 +129,10 @@ function row(status: SymbolStatus, now: number): HTMLElement {
   );
 }
 
-/** "since 14:02:11 · 5 min". */
+/** "14:02:11 · 5 min": when it began, and how long that is. */
 function since(time: number, now: number): string {
   const isOld = now - time > DAY_MS;
-  return `since ${isOld ? formatDateTime(time, false) : formatClock(time)} · ${duration(now - time)}`;
+  return `${isOld ? formatDateTime(time, false) : formatClock(time)} · ${duration(now - time)}`;
 }
 
 function lastTrade(time: number | null, now: number): (string | HTMLElement)[] {

@@ -268,7 +268,7 @@ describe('the health of a feed', () => {
   test('says since when', async () => {
     await open(`${demo}/1m`);
     await page.getByTestId('health-button').click();
-    expect(await page.getByTestId('health-XRPETH').textContent()).toMatch(/Endedsince \d\d:\d\d:\d\d · /);
+    expect(await page.getByTestId('health-XRPETH').textContent()).toMatch(/Ended\d\d:\d\d:\d\d · /);
   });
 });
 
