@@ -1,6 +1,8 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import postgres from 'postgres';
 import { afterAll, expect, it } from 'vitest';
+import { postgresOptions } from '../../src/store/embedded/start.js';
 import { ClosedRecorder } from '../support/closed-recorder.js';
 import { testDataDir } from '../support/database.js';
 import { asKline, exchangeKlines, TRADES_FILE } from '../support/oracle.js';
@@ -52,6 +54,13 @@ it('a disk that fills up: closed candles wait, nothing is acknowledged that coul
   await server.printed(/closed candles wait: the spool cannot take them/);
   expect(await metric(server, 'spool_failed_commits_total')).toBeGreaterThan(0);
   const stuckAt = recorder.candles.length;
+  // Nothing has been shown that a crash could take back: what is on disk reaches the table, and nothing else was sent.
+  const sql = postgres(database.url, { ...postgresOptions(database.url), max: 1 });
+  await eventually(
+    async () => (await sql`SELECT count(*)::int AS rows FROM ohlcv WHERE symbol = 'XRPETH'`)[0]?.rows,
+    (rows) => rows === stuckAt,
+  );
+  await sql.end({ timeout: 0 });
 
   const history = await get(server, '/v1/candles?symbol=XRPETH&interval=1m');
   expect([history.status, history.headers.get('retry-after')]).toEqual([503, '2']);

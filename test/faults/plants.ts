@@ -47,8 +47,7 @@ export const PLANTS: readonly Plant[] = [
       await this.#appendUntilDone(this.#records(events));`,
       },
     ],
-    scenario: 'test/app/kill.test.ts',
-    only: '45 points',
+    scenario: 'test/app/full-disk.test.ts',
   },
   {
     name: 'acknowledged before the disk has it',
@@ -64,8 +63,7 @@ export const PLANTS: readonly Plant[] = [
         replace: '    await new Promise((resolve) => setTimeout(resolve, 20));',
       },
     ],
-    scenario: 'test/app/kill.test.ts',
-    only: '45 points',
+    scenario: 'test/app/full-disk.test.ts',
   },
   {
     name: 'a trade counts as often as it is sent',
