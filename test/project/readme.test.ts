@@ -117,8 +117,7 @@ describe('the program for bots', () => {
   }
 
   function run(): Bot {
-    const args = [`ws://127.0.0.1:${server.port}/v1/stream`, 'candles:XRPETH:1m:closed', join(directory, 'bot.json')];
-    const bot = new Bot(code, args);
+    const bot = new Bot(code, [server.url, 'XRPETH', join(directory, 'cursor.json')]);
     bots.push(bot);
     return bot;
   }
