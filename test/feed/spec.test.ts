@@ -27,7 +27,7 @@ test('defaults: a replay runs in real time, the demo has a seed', () => {
 test.each([
   ['', /no feed is named/],
   [' ; ', /no feed is named/],
-  ['demos', /"demos": unknown feed.*"demo", "push" or "replay:/],
+  ['demos', /"demos": unknown feed.*"demo", "push", "replay:/],
   ['binance', /the symbols are missing, such as binance:BTCUSDT/],
   ['binance:', /the symbols are missing/],
   ['binance:btcusdt', /symbol "btcusdt" must be as binance writes it, such as BTCUSDT/],
