@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Client, type ConnectionState } from '../../src/client/index.js';
+import { Client, type ConnectionState, type Cursor } from '../../src/client/index.js';
 import { toWireCandle } from '../../src/wire/messages.js';
 import { Harness, TRANSPORTS } from '../gateway/harness.js';
 import { TestMarket } from '../gateway/market.js';
@@ -112,4 +113,47 @@ describe('several readers of a channel', () => {
     expect(third.candles.filter(({ t }) => t > later)).toEqual(truth(market).filter(({ t }) => t > later));
     expect(harness.gateway.stats.subscriptions).toBe(1);
   });
+});
+
+describe('a program that stops after any item and goes on from its cursor', () => {
+  const KINDS = ['close', 'close', 'correct', 'correct', 'correct', 'gap'] as const;
+  const life = fc.record({
+    items: fc.integer({ min: 1, max: 30 }),
+    meanwhile: fc.array(fc.record({ what: fc.constantFrom(...KINDS), n: fc.nat(50) }), { maxLength: 25 }),
+  });
+
+  it('deals with every candle and every correction once, gaps at least once', async () => {
+    const market = marketOf(150);
+    await start(market);
+    await fc.assert(
+      fc.asyncProperty(fc.array(life, { minLength: 3, maxLength: 12 }), fc.nat(80), async (lives, history) => {
+        const client = connect();
+        const all = new Collector();
+        let from: Cursor | null = null;
+        const live = async (most: number): Promise<void> => {
+          const last = market.close();
+          harness.bus.publish(last);
+          let count = 0;
+          for await (const item of client.candles('BTCUSDT', '1m', { history: history + 1, from })) {
+            all.take([item]);
+            from = JSON.parse(JSON.stringify(item.cursor)) as Cursor;
+            if (++count >= most || (item.type === 'candle' && item.t === market.now - 60_000)) return;
+          }
+        };
+        for (const { items, meanwhile } of lives) {
+          await live(items);
+          for (const { what, n } of meanwhile) {
+            if (what === 'close') harness.bus.publish(market.close());
+            else harness.bus.publish(what === 'gap' ? market.gap(1 + (n % 3)) : market.correct(n));
+          }
+        }
+        await live(Number.POSITIVE_INFINITY);
+        const begin = (all.items.find((item) => item.type === 'candle') as { t: number }).t;
+        expect(all.candles.filter(({ t }) => t >= begin)).toEqual(truth(market).filter(({ t }) => t >= begin));
+        expect(all.resets).toBe(0);
+        client.close();
+      }),
+      { numRuns: 15, endOnFailure: true },
+    );
+  }, 60_000);
 });
