@@ -146,6 +146,7 @@ export async function play(port: VenuePort, seed: number): Promise<Played> {
   void feed.catchUp(() => {});
   await clock.run(end + script.skewMs);
   const faults = judge(outcome, feed, script, trades, storedEnd ?? Math.floor(start / MINUTE) * MINUTE, end);
+  if (mock.impatient > 0) faults.push(`${mock.impatient} requests came although the venue had asked to wait`);
   const backfilled = natives.reduce((sum, native) => sum + (feed?.track(native)?.backfilled ?? 0), 0);
   await feed.stop();
   port.remove(String(seed));

@@ -73,6 +73,9 @@ export class MockVenue {
   readonly #natives: readonly string[];
   #nextTrade = 0;
   framesSent = 0;
+  /** Requests that came although the answer before had asked to wait. */
+  impatient = 0;
+  #limitedUntil = Number.NEGATIVE_INFINITY;
   readonly sent = { trades: 0, dropped: 0, doubled: 0, delayed: 0, poisoned: 0, wrong: 0, refused: 0 };
 
   constructor(options: MockOptions) {
@@ -296,6 +299,7 @@ export class MockVenue {
   answer(request: IncomingMessage, response: ServerResponse): void {
     const { script, dialect } = this.#options;
     response.setHeader('Date', new Date(this.now).toUTCString());
+    if (this.now < this.#limitedUntil) this.impatient++;
     if (this.#is('hang')) {
       this.#held.add(response);
       response.on('close', () => this.#held.delete(response));
@@ -304,7 +308,10 @@ export class MockVenue {
     const limited = script.windows.find((w) => w.kind === 'limited' && w.from <= this.now && this.now < w.to);
     if (limited !== undefined) {
       const seconds = Math.ceil((limited.to - this.now) / 1000);
-      if (this.#random.chance(0.7)) response.setHeader('Retry-After', String(seconds));
+      if (this.#random.chance(0.7)) {
+        response.setHeader('Retry-After', String(seconds));
+        this.#limitedUntil = this.now + seconds * 1000;
+      }
       response.writeHead(this.#random.pick([429, 418])).end('{"code":-1003,"msg":"Too many requests."}');
       return;
     }
