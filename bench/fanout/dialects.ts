@@ -26,4 +26,10 @@ export const DIALECTS: Readonly<Record<string, (channels: readonly number[]) => 
     ],
     replies: 1 + channels.length,
   }),
+  // The same channels as streams of Binance; one reply to all of them.
+  binance: (channels) => ({
+    path: '/ws',
+    send: [JSON.stringify({ method: 'SUBSCRIBE', id: 1, params: channels.map((n) => `b${n}@kline_1m`) })],
+    replies: 1,
+  }),
 };

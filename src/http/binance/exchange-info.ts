@@ -1,7 +1,7 @@
 import type { SymbolStatus } from '../../market/event.js';
 import { assetsOf } from './assets.js';
 import { errors } from './error.js';
-import { type Given, readChoice, readSymbols } from './parameters.js';
+import { type Given, parseList, readChoice, readSymbols } from './parameters.js';
 import type { BinanceSources } from './sources.js';
 
 export const EXCHANGE_INFO_PARAMETERS = ['symbol', 'symbols', 'permissions', 'showPermissionSets', 'symbolStatus'];
@@ -33,12 +33,7 @@ function permissionsOf(given: Given): readonly string[] {
   const text = given.get('permissions');
   if (text === undefined) return ['SPOT'];
   if (given.has('symbol') || given.has('symbols')) throw errors.badCombination();
-  const names = text.startsWith('[')
-    ? text
-        .slice(1, -1)
-        .split(',')
-        .map((name) => name.replaceAll('"', ''))
-    : [text];
+  const names = text.startsWith('[') ? (parseList(text) ?? ['']) : [text];
   if (!names.every((name) => /^[A-Z0-9_]{1,30}$/.test(name))) throw errors.notValid('permissions');
   return names;
 }

@@ -96,7 +96,8 @@ function readList(text: string): readonly string[] {
   return list;
 }
 
-function parseList(text: string): readonly string[] | null {
+/** A JSON array of strings; null: it is none. */
+export function parseList(text: string): readonly string[] | null {
   try {
     const value: unknown = JSON.parse(text);
     return Array.isArray(value) && value.every((item): item is string => typeof item === 'string') ? value : null;
