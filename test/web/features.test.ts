@@ -331,6 +331,32 @@ describe('a chart in a page of another origin', () => {
   });
 });
 
+describe('UDF', () => {
+  test('has the bars of REST, and the user’s signals as marks', async () => {
+    const bars = (await closed('XRPETH', '1m')).slice(-300);
+    const [from, to] = [(bars[0]?.t ?? 0) / 1000, (bars.at(-1)?.t ?? 0) / 1000 + 60];
+    const udf = async (path: string, token?: string) => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      return await (await fetch(`${server.url}/udf/${path}`, { headers })).json();
+    };
+    const history = await udf(`history?symbol=REPLAY:XRPETH&resolution=1&from=${from}&to=${to}&countback=300`);
+    expect(history).toEqual({
+      s: 'ok',
+      t: bars.map(({ t }) => t / 1000),
+      o: bars.map(({ o }) => Number(o)),
+      h: bars.map(({ h }) => Number(h)),
+      l: bars.map(({ l }) => Number(l)),
+      c: bars.map(({ c }) => Number(c)),
+      v: bars.map(({ v }) => Number(v)),
+    });
+    const { id } = await publish('marked', 'XRPETH');
+    const range = 'symbol=XRPETH&from=0&to=9999999999&resolution=1';
+    expect((await udf(`marks?${range}`, user.accessToken)).id.at(-1)).toBe(id);
+    expect((await udf(`marks?${range}`)).id).toEqual([]);
+    expect((await udf(`marks?${range}`, publisher.accessToken)).id).toEqual([]);
+  });
+});
+
 describe('after a restart of the server', () => {
   test('a chart and an EventSource in pages of another origin go on by themselves, with what they missed', async () => {
     const events = await listening(`${server.url}/v1/sse?channels=candles:${demo}:1m,status&snapshot=5`);
