@@ -1,4 +1,5 @@
 import { SharedSubscriber } from '../bus/shared.js';
+import { LocalTrades } from '../bus/trades.js';
 import { UserError } from '../kit/errors.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import type { Around } from './around.js';
@@ -43,13 +44,14 @@ export async function openAlone(around: Around, read: Readable, view: MarketView
   const { config, clock, log, progress, lifecycle } = around;
   const { publisher, subscriber } = localBus((symbol, interval) => view.window(symbol, interval));
   const shared = new SharedSubscriber(subscriber);
+  const trades = new LocalTrades();
   const { failed, fail } = failing();
   let current: number | null = null;
   const store = await openStore(around, read, (epoch) => {
     if (epoch === current) fail(new SecondWriterError());
   });
   const symbols = new SymbolWriter((entries) => read.readers.run((sql) => registerSymbols(sql, entries)), clock, log);
-  const deps = { around, store, history: read.history, bus: publisher, symbols, node: 'alone' };
+  const deps = { around, store, history: read.history, bus: publisher, tape: trades.tape, symbols, node: 'alone' };
   const ingest = new Ingest(deps, [wholePlan(PARTITION, config.feeds, read.readers)]);
   const partition = await ingest.open(PARTITION);
   current = partition.epoch;
@@ -67,6 +69,7 @@ export async function openAlone(around: Around, read: Readable, view: MarketView
     subscriber: shared.view(),
     users,
     statuses: subscriber,
+    trades,
     live: (symbol, interval) => ingest.window(symbol, interval),
     isStoreBehind: () => store.spool.stats().recordsBehind > 0,
     storeCatchesUp: catchingUp(() => store.writer.drained(), clock),

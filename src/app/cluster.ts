@@ -73,6 +73,7 @@ export async function openCluster(
     subscriber: signals.subscriber,
     users: signals.users,
     statuses,
+    trades: null,
     live: async (symbol, interval) =>
       (await writing?.ingest.window(symbol, interval)) ?? (await subscriber?.window(symbol, interval)) ?? null,
     isStoreBehind,
@@ -185,7 +186,7 @@ async function openWriting(around: Around, read: Readable, url: string, membersh
     }),
   );
   const symbols = new SymbolWriter((entries) => read.readers.run((sql) => registerSymbols(sql, entries)), clock, log);
-  const deps = { around, store, history: read.history, bus: publisher, symbols, node: membership.node.id };
+  const deps = { around, store, history: read.history, bus: publisher, tape: null, symbols, node: membership.node.id };
   const ingest: Ingest = new Ingest(deps, sharedPlans(config.feeds, partitionOf, PUSH_PARTITION, read.readers));
   const ownership: Ownership = new Ownership({
     ...membership,

@@ -1,4 +1,5 @@
 import type { Subscriber } from '../bus/bus.js';
+import type { TradeSubscriber } from '../bus/trades.js';
 import type { Reader } from '../gateway/binance/reader.js';
 import { Gateway } from '../gateway/gateway.js';
 import type { SourceBus } from '../gateway/source-bus.js';
@@ -24,6 +25,7 @@ export interface GatewayParts {
   readonly subscriber: Subscriber;
   /** What clients are told of each symbol's feed. */
   readonly statuses: Statuses;
+  readonly trades: TradeSubscriber | null;
   readonly view: MarketView;
   readonly read: Readable;
   readonly users: UserParts | null;
@@ -33,13 +35,14 @@ export interface GatewayParts {
 /** WebSockets and HTTP on the configured port. @returns the port. @throws UserError */
 export async function openGateway(
   { config, clock, log, lifecycle }: Around,
-  { createTransport, http, subscriber, statuses, view, read, users, stats }: GatewayParts,
+  { createTransport, http, subscriber, statuses, trades, view, read, users, stats }: GatewayParts,
 ): Promise<number> {
   const gateway: Gateway = new Gateway({
     createTransport,
     http: (request) => handler(request),
     bus: source(subscriber, statuses, view),
     history: new StoredHistory(read.history, read.firstEpoch),
+    trades,
     clock,
     log,
     server: `candlecast/${packageVersion()}`,

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { TradeTape } from '../bus/trade-tape.js';
 import { REVISION_HORIZON_MS, type StoredState } from '../candles/book.js';
 import { CandlePipeline } from '../candles/pipeline.js';
 import { createFeeds, type FeedShare, type Feeds } from '../feed/create.js';
@@ -28,6 +29,8 @@ export interface PartitionDeps {
   readonly store: Store;
   readonly history: CandleHistory;
   readonly bus: IngestBus;
+  /** Takes every live trade that is one; null: nobody can ask for them. */
+  readonly tape: Pick<TradeTape, 'take'> | null;
   readonly symbols: SymbolWriter;
   /** Of this process among all that write. */
   readonly node: string;
@@ -155,9 +158,13 @@ export class Partition {
   }
 
   #sink(): TradeSink {
-    const { bus, symbols } = this.#deps;
+    const { bus, symbols, tape } = this.#deps;
     return {
-      trade: (trade) => this.pipeline.trade(trade),
+      trade: (trade) => {
+        const outcome = this.pipeline.trade(trade);
+        if (this.#live && outcome !== 'duplicate' && outcome !== 'overflow') tape?.take(trade);
+        return outcome;
+      },
       advance: (symbol, timeMs) => this.pipeline.advance(symbol, timeMs),
       gap: (symbol, fromMs, toMs, reason) => this.pipeline.gap(symbol, fromMs, toMs, reason),
       ready: () => this.pipeline.ready(),

@@ -1,4 +1,5 @@
 import type { Subscriber } from '../bus/bus.js';
+import type { TradeSubscriber } from '../bus/trades.js';
 import type { HotWindow } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
 import type { Metric } from '../ops/metrics.js';
@@ -18,6 +19,8 @@ export interface Parts {
   readonly users: UsersSide | null;
   /** What clients are told of each symbol's feed; null without a subscriber. */
   readonly statuses: Statuses | null;
+  /** Single trades; null: there are none to be had. */
+  readonly trades: TradeSubscriber | null;
   /** The published state of a symbol; null for one that no feed brings. */
   live(symbol: string, interval: Interval): Promise<HotWindow | null>;
   /** Whether candles that are durable already may still be on their way into the database. */
