@@ -2,6 +2,8 @@ import { hostname } from 'node:os';
 import type { Subscriber } from '../bus/bus.js';
 import { RedisPublisher } from '../bus/redis/publisher.js';
 import { RedisSubscriber } from '../bus/redis/subscriber.js';
+import { RedisTradePublisher } from '../bus/redis/trade-publisher.js';
+import { RedisTradeSubscriber } from '../bus/redis/trade-subscriber.js';
 import { SharedSubscriber } from '../bus/shared.js';
 import { requireSameCluster } from '../cluster/identity.js';
 import { Members } from '../cluster/members.js';
@@ -61,6 +63,7 @@ export async function openCluster(
   const bus = { url, prefix: config.redisPrefix, clock, log };
   const evaluates = config.roles.includes('signals');
   const subscriber = serves || evaluates ? await lifecycle.start(new RedisSubscriber(bus)) : null;
+  const trades = serves ? await lifecycle.start(new RedisTradeSubscriber(bus)) : null;
   const writing = writes ? await openWriting(around, read, url, membership) : null;
   if (writing !== null) spoolBehind = () => writing.store.spool.stats().recordsBehind;
   const members = writing?.ownership ?? new Members(membership);
@@ -73,7 +76,7 @@ export async function openCluster(
     subscriber: signals.subscriber,
     users: signals.users,
     statuses,
-    trades: null,
+    trades,
     live: async (symbol, interval) =>
       (await writing?.ingest.window(symbol, interval)) ?? (await subscriber?.window(symbol, interval)) ?? null,
     isStoreBehind,
@@ -185,8 +188,17 @@ async function openWriting(around: Around, read: Readable, url: string, membersh
       onFenced: (_symbol, epoch) => lost(epoch),
     }),
   );
+  const trades = await lifecycle.start(new RedisTradePublisher({ url, prefix: config.redisPrefix, clock, log }));
   const symbols = new SymbolWriter((entries) => read.readers.run((sql) => registerSymbols(sql, entries)), clock, log);
-  const deps = { around, store, history: read.history, bus: publisher, tape: null, symbols, node: membership.node.id };
+  const deps = {
+    around,
+    store,
+    history: read.history,
+    bus: publisher,
+    tape: trades.tape,
+    symbols,
+    node: membership.node.id,
+  };
   const ingest: Ingest = new Ingest(deps, sharedPlans(config.feeds, partitionOf, PUSH_PARTITION, read.readers));
   const ownership: Ownership = new Ownership({
     ...membership,

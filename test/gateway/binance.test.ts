@@ -1,11 +1,30 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { LocalBus } from '../../src/bus/local.js';
+import { LocalTrades } from '../../src/bus/trades.js';
 import type { GatewayLimits } from '../../src/gateway/limits.js';
+import { systemClock } from '../../src/kit/clock.js';
+import { silentLog } from '../../src/kit/log.js';
+import type { SymbolStatus } from '../../src/market/event.js';
 import { MINUTE_MS } from '../../src/market/interval.js';
+import type { Trade } from '../../src/market/trade.js';
 import { type Frame, StreamClient } from './binance-client.js';
 import { Harness, TRANSPORTS } from './harness.js';
 import { T0, TestMarket } from './market.js';
 
 const KLINE = 'btcusdt@kline_1m';
+const LIVE: SymbolStatus = {
+  symbol: 'BTCUSDT',
+  source: 'demo',
+  synthetic: true,
+  state: 'live',
+  since: 1,
+  lastTradeTime: null,
+};
+
+function trade(id: number): Trade {
+  const size = { priceWhole: 64_000 + id, priceFraction: 1_000_000, quantityWhole: 0, quantityFraction: 12_345_678 };
+  return { symbol: 'BTCUSDT', id, time: 1_700_000_000_000 + id, ...size, takerSide: id % 2 === 0 ? 'buy' : 'sell' };
+}
 
 describe.each(TRANSPORTS)('binance streams on %s', (transport) => {
   let harness: Harness;
@@ -20,6 +39,16 @@ describe.each(TRANSPORTS)('binance streams on %s', (transport) => {
     market = new TestMarket('BTCUSDT');
     market.closeMany(7);
     harness = await Harness.start(market, transport, limits);
+  }
+
+  async function startWithTrades(limits: Partial<GatewayLimits> = {}): Promise<LocalTrades> {
+    market = new TestMarket('BTCUSDT');
+    market.closeMany(7);
+    const trades = new LocalTrades();
+    const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
+    harness = await Harness.over(bus, market, transport, limits, silentLog, systemClock, { trades });
+    bus.publishStatus([LIVE]);
+    return trades;
   }
 
   async function connect(path: string): Promise<StreamClient> {
@@ -267,6 +296,52 @@ describe.each(TRANSPORTS)('binance streams on %s', (transport) => {
     while (client.pings.length < 5) await new Promise((resolve) => client.socket.once('ping', resolve));
     expect(client.closeCode).toBeNull();
     expect(harness.gateway.stats.lagsTotal).toBe(0);
+  });
+
+  it('single trades, and none that is missing for who reads slowly', async () => {
+    const { tape } = await startWithTrades({ pongTimeoutMs: 0, sweepMs: 3_600_000, pingPeriodMs: 20 });
+    const client = await subscribed('/ws', 'btcusdt@trade', 'btcusdt@aggTrade');
+    tape.take(trade(1));
+    expect(await client.until(({ e }) => e === 'trade')).toEqual({
+      e: 'trade',
+      E: expect.any(Number),
+      s: 'BTCUSDT',
+      t: 1,
+      p: '64001.01000000',
+      q: '0.12345678',
+      T: 1_700_000_000_001,
+      m: true,
+      M: true,
+    });
+    expect(await client.until(({ e }) => e === 'aggTrade')).toMatchObject({ a: 1, f: 1, l: 1, p: '64001.01000000' });
+    client.socket.pause();
+    while (harness.gateway.stats.lagging === 0) {
+      harness.gateway.sweep();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (let id = 2; id <= 200; id++) tape.take(trade(id));
+    await new Promise((resolve) => setImmediate(resolve));
+    client.socket.resume();
+    await client.until(({ t }) => t === 200);
+    await client.until(({ a }) => a === 200);
+    const ids = (key: string) => client.frames.map((frame) => frame[key]).filter((id) => id !== undefined);
+    expect(ids('t')).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+    expect(ids('a')).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+    expect(await client.ask('SUBSCRIBE', ['nope@trade'])).toMatchObject({ error: { code: 2 } });
+  });
+
+  it('sends away who has missed more trades than are kept', async () => {
+    const { tape } = await startWithTrades({ pongTimeoutMs: 0, sweepMs: 3_600_000, pingPeriodMs: 20 });
+    const client = await subscribed('/ws', 'btcusdt@trade');
+    client.socket.pause();
+    while (harness.gateway.stats.lagging === 0) {
+      harness.gateway.sweep();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (let id = 1; id <= 1001; id++) tape.take(trade(id));
+    await new Promise((resolve) => setImmediate(resolve));
+    client.socket.resume();
+    expect(await client.closed()).toBe(4001);
   });
 
   it('tickers of 24 hours, told once a second', async () => {

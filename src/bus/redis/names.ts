@@ -24,6 +24,8 @@ export class Names {
   readonly statusLive: string;
   /** Channel on which subscribers say what they begin to follow. */
   readonly demand: string;
+  /** The same for single trades. */
+  readonly tradesDemand: string;
   readonly #prefix: string;
   /** Pub/sub knows no databases: channels carry the number themselves. */
   readonly #channelPrefix: string;
@@ -37,6 +39,7 @@ export class Names {
     this.statuses = `${prefix}status`;
     this.statusLive = `${this.#channelPrefix}live:{${this.statuses}}`;
     this.demand = `${this.#channelPrefix}demand`;
+    this.tradesDemand = `${this.#channelPrefix}demand:trades`;
   }
 
   of(symbol: string, interval: Interval): ChannelNames {
@@ -56,6 +59,22 @@ export class Names {
   /** Matches every `live` channel, for PUBSUB CHANNELS. */
   get livePattern(): string {
     return `${this.#channelPrefix}live:{*`;
+  }
+
+  /** Pub/sub channel of the single trades of a symbol. */
+  trades(symbol: string): string {
+    return `${this.#channelPrefix}trades:{${this.#prefix}${symbol}}`;
+  }
+
+  get tradesPattern(): string {
+    return `${this.#channelPrefix}trades:{*`;
+  }
+
+  /** @returns null where it is not one of `trades`. */
+  parseTrades(channel: string): string | null {
+    const start = `${this.#channelPrefix}trades:{${this.#prefix}`;
+    const symbol = channel.startsWith(start) && channel.endsWith('}') ? channel.slice(start.length, -1) : '';
+    return isSymbol(symbol) ? symbol : null;
   }
 
   /** @returns null where it is not one of `live`. */
