@@ -98,6 +98,10 @@ describe('clients of Binance, of which only the host is changed', () => {
     expect(Object.keys(several)[0]).toMatch(/ETH\/USDT|XRP\/ETH/);
     await exchange.unWatchOHLCV('BTC/USDT', '1m');
     expect((await exchange.watchTicker('XRP/ETH')).last).toBeGreaterThan(99);
+    const trade = (await exchange.watchTrades('BTC/USDT')).at(-1);
+    expect(trade).toMatchObject({ symbol: 'BTC/USDT', amount: 0.25 });
+    const recent = await exchange.fetchTrades('BTC/USDT');
+    expect(recent.map(({ id }) => id)).toContain(trade?.id);
 
     await expect(exchange.fetchOHLCV('NO/PE', '1m')).rejects.toThrow(ccxt.BadSymbol);
     await expect(exchange.publicGetKlines({ symbol: 'NOPE', interval: '1m' })).rejects.toThrow(ccxt.BadSymbol);

@@ -205,6 +205,21 @@ describe('other answers', () => {
     expect((await ask<object>('ticker/bookTicker', { symbol: 'XRPETH' })).body).toMatchObject({ bidQty: '0.00000000' });
   });
 
+  it('trades are the latest there were, and each is an aggregate', async () => {
+    const [last] = (await klines({ limit: 1000 })).filter((row) => row[8] > 0).slice(-1);
+    const { body } = await ask<Record<string, unknown>[]>('trades', { symbol: 'XRPETH', limit: 1000 });
+    expect(body).toHaveLength(1000);
+    expect(body.at(-1)).toMatchObject({ id: 13532283, price: last?.[4], isBestMatch: true });
+    expect(body.map(({ id }) => id)).toEqual(Array.from({ length: 1000 }, (_, i) => 13531284 + i));
+    const { p, q, T } =
+      (await ask<Record<string, unknown>[]>('aggTrades', { symbol: 'XRPETH', fromId: 13531290, limit: 1 })).body[0] ??
+      {};
+    const { price, qty, time } = body[6] ?? {};
+    expect([p, q, T]).toEqual([price, qty, time]);
+    const between = { symbol: 'XRPETH', startTime: Number(time), endTime: Number(time) };
+    expect((await ask<{ T: number }[]>('aggTrades', between)).body.every((one) => one.T === time)).toBe(true);
+  });
+
   it('says what there is not, at any method and path', async () => {
     for (const path of [
       'depth',

@@ -7,7 +7,11 @@ import { postgresOptions } from '../../src/store/embedded/start.js';
 import { ClosedRecorder } from '../support/closed-recorder.js';
 import { asKline, exchangeKlines, type Kline, TRADES_FILE } from '../support/oracle.js';
 import { DatabaseServer, type Environment, Server } from '../support/server.js';
+import { generator } from './kit/random.js';
+import { explainFailure, seed, times } from './kit/scenario.js';
 
+const KILLS = times(12, 50);
+const KILLS_WITH_DATABASE = times(2, 10);
 const klines = exchangeKlines();
 const directories: string[] = [];
 
@@ -19,14 +23,6 @@ async function temporary(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'candlecast-kill-'));
   directories.push(directory);
   return directory;
-}
-
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 /**
@@ -60,9 +56,10 @@ async function table(url: string): Promise<Kline[]> {
   return rows.map((row) => [Number(row.t), row.open, row.high, row.low, row.close, row.volume]);
 }
 
-it('kill -9 at 45 points of a replay: the client and the table still equal the exchange', {
+it(`kill -9 at ${KILLS} points of a replay: the client and the table still equal the exchange`, {
   timeout: 300_000,
 }, async () => {
+  explainFailure('replay-kill', () => undefined);
   const directory = await temporary();
   const database = await DatabaseServer.start(join(directory, 'db'));
   const env = {
@@ -70,17 +67,19 @@ it('kill -9 at 45 points of a replay: the client and the table still equal the e
     DATABASE_URL: database.url,
     FEEDS: `replay:${TRADES_FILE}?speed=12000&symbol=XRPETH`,
   };
-  const recorder = await lives(45, env, 20191011);
+  const recorder = await lives(KILLS, env, seed);
   expect(recorder.faults).toEqual([]);
   expect(recorder.candles.map(asKline)).toEqual(klines);
   expect(await table(database.url)).toEqual(klines);
   await database.stop();
 });
 
-it('kill -9 of the node with its embedded database inside, 5 times: the same', { timeout: 300_000 }, async () => {
+it(`kill -9 of the node with its embedded database inside, ${KILLS_WITH_DATABASE} times: the same`, {
+  timeout: 300_000,
+}, async () => {
   const directory = await temporary();
   const env = { DATA_DIR: directory, FEEDS: `replay:${TRADES_FILE}?speed=30000&symbol=XRPETH` };
-  const recorder = await lives(5, env, 20191012);
+  const recorder = await lives(KILLS_WITH_DATABASE, env, seed + 1);
   expect(recorder.faults).toEqual([]);
   expect(recorder.candles.map(asKline)).toEqual(klines);
   const database = await DatabaseServer.start(directory);
