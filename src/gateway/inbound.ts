@@ -16,10 +16,11 @@ export function receive(connection: Connection, text: string | null, context: Co
   }
 }
 
-/** What comes until the work is done waits its turn: messages are answered in order. The work must not reject. */
+/** What comes until the work is done waits its turn: messages are answered in order. */
 export function hold(connection: Connection, work: Promise<void>, context: Context): void {
   connection.waiting = [];
-  void work.then(() => goOn(connection, context));
+  const failed = (error: unknown) => context.log.error({ error }, 'a message could not be worked on');
+  void work.catch(failed).then(() => goOn(connection, context));
 }
 
 /** It was no message. */

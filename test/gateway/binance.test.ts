@@ -2,16 +2,26 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { LocalBus } from '../../src/bus/local.js';
 import { LocalTrades } from '../../src/bus/trades.js';
 import type { GatewayLimits } from '../../src/gateway/limits.js';
+import { NO_USERS } from '../../src/gateway/users.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
-import type { SymbolStatus } from '../../src/market/event.js';
-import { MINUTE_MS } from '../../src/market/interval.js';
+import type { MarketEvent, SymbolStatus } from '../../src/market/event.js';
+import { HOUR_MS, MINUTE_MS } from '../../src/market/interval.js';
 import type { Trade } from '../../src/market/trade.js';
 import { type Frame, StreamClient } from './binance-client.js';
 import { Harness, TRANSPORTS } from './harness.js';
+import { LossyBus } from './lossy-bus.js';
 import { T0, TestMarket } from './market.js';
 
 const KLINE = 'btcusdt@kline_1m';
+const NO_LIMITS = {
+  plan: 'visitor',
+  connections: 100,
+  historyDays: null,
+  signalsPerDay: 0,
+  signalSymbols: null,
+  rules: 0,
+};
 const LIVE: SymbolStatus = {
   symbol: 'BTCUSDT',
   source: 'demo',
@@ -276,6 +286,77 @@ describe.each(TRANSPORTS)('binance streams on %s', (transport) => {
     harness.bus.publish(market.close());
     await client.until(({ k }) => (k as Frame | undefined)?.t === last + MINUTE_MS);
     expect(closes(client)).toEqual(Array.from({ length: 22 }, (_, i) => T0 + (7 + i) * MINUTE_MS));
+  });
+
+  it('does not answer over HTTP with what may be old', async () => {
+    market = new TestMarket('BTCUSDT');
+    market.closeMany(7);
+    const bus = new LossyBus(market);
+    const lossy = await Harness.over(bus, market, transport);
+    const { reader } = lossy.gateway;
+    const latest = await reader.latest('BTCUSDT', '1m', 5);
+    expect(latest?.map(({ openTime }) => openTime)).toEqual([2, 3, 4, 5, 6].map((i) => T0 + i * MINUTE_MS));
+    expect(reader.hot('BTCUSDT', '1m')?.closed).toHaveLength(7);
+    expect((await reader.day('BTCUSDT'))?.trades).toBe(7);
+    expect([await reader.latest('NOPE', '1m', 5), await reader.day('NOPE')]).toEqual([null, null]);
+    bus.setUp(false);
+    expect(reader.hot('BTCUSDT', '1m')).toBeNull();
+    await expect(reader.latest('BTCUSDT', '1m', 5)).rejects.toMatchObject({ name: 'HistoryUnavailable' });
+    await expect(reader.day('BTCUSDT')).rejects.toMatchObject({ name: 'HistoryUnavailable' });
+    await lossy.stop();
+    await start();
+  });
+
+  it('gives visitors what their plan gives', async () => {
+    market = new TestMarket('BTCUSDT');
+    market.closeMany(7);
+    const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
+    const visitors = { ...NO_LIMITS, channels: 2, intervals: ['5m', '1h'] as const };
+    const users = { ...NO_USERS, visitors };
+    harness = await Harness.over(bus, market, transport, {}, silentLog, systemClock, { users });
+    const client = await subscribed('/ws', 'btcusdt@kline_5m');
+    const refusals = [await client.ask('SUBSCRIBE', [KLINE]), await client.ask('SUBSCRIBE', ['btcusdt@ticker'])];
+    for (const refusal of refusals)
+      expect(refusal.error).toEqual({
+        code: 2,
+        msg: expect.stringContaining('the plan visitor gives the intervals 5m 1h'),
+      });
+    const over = await client.ask('SUBSCRIBE', ['btcusdt@kline_1h', 'btcusdt@kline_5m@+08:00']);
+    expect(over.error).toMatchObject({ code: 4, msg: expect.stringContaining('gives 2 channels') });
+  });
+
+  it('days of another zone, as they change and as they close', async () => {
+    await start();
+    const zone = 'btcusdt@kline_1d@+08:00';
+    const client = await subscribed('/ws', zone);
+    const hour = (at: number, closed: boolean): MarketEvent => {
+      const openTime = T0 + at * HOUR_MS;
+      const seq = ((openTime + HOUR_MS) / MINUTE_MS - 1) * 2 ** 20;
+      const prev = (openTime / MINUTE_MS - 1) * 2 ** 20;
+      const trades = closed ? 2 : 1;
+      const candle = {
+        ...market.open('1m'),
+        interval: '1h',
+        openTime,
+        trades,
+        volume: `${trades}.00000000`,
+        closed,
+        seq,
+      } as const;
+      const where = { symbol: 'BTCUSDT', interval: '1h', epoch: 7, candle } as const;
+      return closed ? { ...where, kind: 'closed', seq, prev } : { ...where, kind: 'update', seq: prev };
+    };
+    market.lastDurable['1h'] = (T0 / MINUTE_MS - 1) * 2 ** 20;
+    const late = await subscribed('/ws', 'btcusdt@kline_3d@+08:00');
+    for (let at = 0; at <= 16; at++) harness.bus.publish([hour(at, false), hour(at, true)]);
+    const last = await late.until(({ k }) => (k as Frame | undefined)?.n === 34);
+    expect(last.k).toMatchObject({ i: '3d', x: false, v: '34.00000000' });
+    await client.until(({ k }) => (k as Frame | undefined)?.t === T0 + 16 * HOUR_MS && (k as Frame).n === 2);
+    const days = klines(client).map(({ k }) => k as Frame);
+    const closed = days.filter(({ x }) => x === true);
+    expect(closed).toHaveLength(1);
+    expect(closed[0]).toMatchObject({ t: T0 - 8 * HOUR_MS, T: T0 + 16 * HOUR_MS - 1, n: 32, v: '32.00000000' });
+    expect(days.at(-1)).toMatchObject({ t: T0 + 16 * HOUR_MS, n: 2, x: false });
   });
 
   it('says that it goes away', async () => {

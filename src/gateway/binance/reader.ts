@@ -2,9 +2,11 @@ import type { Candle } from '../../market/candle.js';
 import type { Interval } from '../../market/interval.js';
 import type { DayStats } from '../../market/rolling-day.js';
 import { UnknownSymbol } from '../candle-channel.js';
+import { HistoryUnavailable } from '../history.js';
 import type { Hub } from '../hub.js';
 import type { Published } from '../published.js';
 import { serve } from '../serve.js';
+import type { Source } from '../topic.js';
 import type { Days } from './days.js';
 
 /** The same candles that streams are made from, for whoever polls them over HTTP; what is asked for stays in memory for a moment. */
@@ -32,6 +34,7 @@ export class Reader {
       await serve(channel, wanted, (_live, { candles, open }) => {
         found = open === null ? candles : [...candles, open];
       });
+      requireFresh(channel);
       return found;
     } catch (error) {
       if (error instanceof UnknownSymbol) return null;
@@ -50,6 +53,12 @@ export class Reader {
       if (error instanceof UnknownSymbol) return null;
       throw error;
     }
+    requireFresh(day);
     return day.stats();
   }
+}
+
+/** Over HTTP nobody can be told that it is old. */
+function requireFresh({ stale }: Source): void {
+  if (stale) throw new HistoryUnavailable('cut off from the source');
 }

@@ -81,6 +81,7 @@ export class ShiftedKlines extends Leased implements MomentSource, Follower {
   /** @returns the klines that it makes: one that changes, or one that closes. */
   #take(candle: Candle, seq: number): readonly string[] {
     const start = shiftedStart(this.shifted, candle.openTime);
+    if (Number.isNaN(this.#start)) this.#begin(start, 0);
     if (start < this.#start) return [];
     const before = start > this.#start ? this.#cutShort(start) : [];
     if (!candle.closed) this.#open = candle;
@@ -95,7 +96,7 @@ export class ShiftedKlines extends Leased implements MomentSource, Follower {
   /** A gap has hidden the end of the bucket before: it closes with what there is. */
   #cutShort(start: number): readonly string[] {
     const end = shiftedEnd(this.shifted, this.#start);
-    const last = Number.isNaN(this.#start) ? [] : this.#data(this.#children, end, true);
+    const last = this.#data(this.#children, end, true);
     this.#begin(start, this.channel.position?.seq ?? 0);
     return last;
   }

@@ -109,6 +109,8 @@ function find(
   for (const { name, stream } of parsed) {
     const found = typeof stream === 'string' ? stream : streams.find(stream, connection.combined);
     if (typeof found === 'string') return invalid(name, found);
+    // Looked at later, unless another stream of the request is wrong.
+    found.ready.catch(() => {});
     wanted.push({ name, ...found });
   }
   return wanted;

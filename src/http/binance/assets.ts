@@ -4,8 +4,8 @@ export interface Assets {
   readonly quote: string;
 }
 
-/** ISO 4217: no currency. */
-const NO_QUOTE = 'XXX';
+/** Clients want some name. */
+const NO_QUOTE = 'NONE';
 /** The longest that fits wins. DEMO is that of the made-up market. */
 const QUOTES = (
   'FDUSD USDT USDC TUSD BUSD USDP DEMO IDRT BIDR BVND DAI USD EUR GBP JPY AUD CAD CHF TRY BRL RUB UAH ZAR NGN PLN RON ' +
