@@ -78,6 +78,16 @@ describe('clients of Binance, of which only the host is changed', () => {
     );
   });
 
+  it('klines that are polled follow every change', async () => {
+    const query = 'symbol=BTCUSDT&interval=1d&limit=1';
+    const [first] = await rows(server, query);
+    const later = await eventually(
+      () => rows(server, query),
+      ([row]) => (row?.[8] ?? 0) > (first?.[8] ?? 0),
+    );
+    expect(later[0]?.[0]).toBe(first?.[0]);
+  });
+
   it('ccxt', async () => {
     const exchange = await ccxtClient();
     const markets = await exchange.loadMarkets();
