@@ -11,11 +11,11 @@ export const SYMBOL = 'B0';
 export const PATH = `/api/v3/klines?symbol=${SYMBOL}&interval=1m&limit=${COUNT}`;
 
 const open = sampleCandle(0);
-const closed: Candle[] = Array.from({ length: COUNT - 1 }, (_, i) => ({
+const closed: Candle[] = Array.from({ length: COUNT }, (_, i) => ({
   ...open,
-  openTime: open.openTime - (COUNT - 1 - i) * MINUTE_MS,
+  openTime: open.openTime - (COUNT - i) * MINUTE_MS,
   closed: true,
 }));
 
 export const WINDOW: HotWindow = { epoch: EPOCH, seq: SEQ, closed, open, gaps: [] };
-export const BODY = `[${[...closed, open].map((candle) => klineRow(rollupOf(candle))).join(',')}]`;
+export const BODY = `[${[...closed.slice(1), open].map((candle) => klineRow(rollupOf(candle))).join(',')}]`;
