@@ -14,9 +14,6 @@ const BENCHES = {
   binance: 'bench/binance.ts',
   sdk: 'bench/sdk.ts',
   start: 'bench/start.ts',
-  signals: 'bench/signals.ts',
-  rules: 'bench/rules.ts',
-  users: 'bench/users.ts',
 };
 
 const asked = process.argv.slice(2).filter((name) => !name.startsWith('-'));

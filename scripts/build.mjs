@@ -1,4 +1,4 @@
-// Compiles src to dist: the server file by file, the page and the SDK as bundles. Types are checked by `npm run check`.
+// Compiles src to dist, in bundles. Types are checked by `npm run check`.
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -59,15 +59,16 @@ export async function buildAll() {
   const src = join(root, 'src');
   const out = join(root, 'dist');
   const web = join(src, 'web');
-  const client = join(src, 'client');
-  const isServer = (file) => file.endsWith('.ts') && !file.startsWith(web) && !file.startsWith(client);
-  const server = (await filesIn(src)).filter(isServer);
   await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
+  // In few files, which start in a third of the time that hundreds take; all in one folder, so that they find each other.
   await build({
-    entryPoints: server,
+    entryPoints: [join(src, 'main.ts'), join(src, 'store', 'embedded', 'database-process.ts')],
     outdir: out,
-    outbase: src,
+    entryNames: '[name]',
+    bundle: true,
+    splitting: true,
+    packages: 'external',
     format: 'esm',
     platform: 'node',
     target: 'node20',

@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline';
-import { createUser } from '../accounts/create-user.js';
 import { type Config, loadConfig } from '../config/config.js';
 import { type FeedSpec, parseFeeds } from '../feed/spec.js';
 import { systemClock } from '../kit/clock.js';
@@ -10,11 +9,9 @@ import { createLog } from '../ops/log.js';
 import { ProgressLines } from '../ops/progress.js';
 import type { UserRole } from '../wire/identity.js';
 import { toStop } from './around.js';
-import { type BackfillOptions, backfill } from './backfill.js';
+import type { BackfillOptions } from './backfill.js';
 import { endedByItself, migrateDatabase, openDatabase } from './database.js';
 import { requireFreePort } from './port.js';
-import { openRelational } from './relational.js';
-import { startServer } from './server.js';
 import { startJobs } from './store.js';
 import { isWorker, primaryGone, tellPrimary } from './worker.js';
 import { Workers } from './workers.js';
@@ -89,6 +86,8 @@ export function startCommand(): Promise<void> {
   return run(async (ground) => {
     const { config } = ground;
     if (config.workers > 1 && !isWorker) process.exit(await superviseWorkers(ground));
+    // Loaded by whoever needs it: the other commands start in half the time.
+    const { startServer } = await import('./server.js');
     const { port, failed } = await startServer({ ...ground, clock: systemClock });
     const stopped = untilStopped(ground, failed);
     if (isWorker) await tellPrimary({ kind: 'ready' });
@@ -147,6 +146,8 @@ export function createUserCommand(email: string, options: { readonly role: strin
       progress,
     });
     await lifecycle.start(toStop('database', () => database.stop()));
+    const { openRelational } = await import('./relational.js');
+    const { createUser } = await import('../accounts/create-user.js');
     const sql = await openRelational({ ...ground, clock: systemClock }, database.url);
     const user = await createUser(sql, systemClock, { email, role, password: await readPassword() });
     process.stdout.write(`${user.email} is ${user.role}, id ${user.id}\n`);
@@ -171,6 +172,7 @@ async function readPassword(): Promise<string> {
 /** `candlecast backfill`: history of an exchange, for a server that does not run. */
 export function backfillCommand(venue: string, symbol: string, options: BackfillOptions): Promise<void> {
   return run(async (ground) => {
+    const { backfill } = await import('./backfill.js');
     const done = await backfill({ ...ground, clock: systemClock }, venue, symbol, options);
     const [from, to] = [new Date(done.from).toISOString(), new Date(done.to).toISOString()];
     const filled = done.gaps === 0 ? '' : `, ${done.gaps} gaps filled`;

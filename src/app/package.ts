@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder of package.json: two above this file, in src and dist alike. */
+/** The folder of package.json, from src and dist alike. */
 export function packageRoot(): string {
-  return dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder);
+  return folder;
 }
 
 export function packageVersion(): string {

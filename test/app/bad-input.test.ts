@@ -29,7 +29,7 @@ describe('what is wrong before a start', () => {
     const said = await refused({
       PORT: '99999',
       LOG_LEVEL: 'loud',
-      FEEDS: 'demmo; binance:BTCUSDT; replay:x.csv',
+      FEEDS: 'demmo; replay:x.csv',
       DATA_DIR: join(file, 'below'),
       DATABASE_URL: 'mysql://localhost/x',
       COALESCE_MS: '-1',
@@ -37,7 +37,6 @@ describe('what is wrong before a start', () => {
     expect(said).toMatch(/PORT must be an integer from 0 to 65535/);
     expect(said).toMatch(/LOG_LEVEL must be one of trace, debug/);
     expect(said).toMatch(/"demmo": unknown feed; a feed is "demo"/);
-    expect(said).toMatch(/binance is not available in this version/);
     expect(said).toMatch(/"replay:x.csv": the symbol is missing/);
     expect(said).toMatch(/DATA_DIR .*below cannot be written: a part of the path is a file/);
     expect(said).toMatch(/DATABASE_URL must be a URL such as postgres:\/\//);

@@ -337,7 +337,7 @@ describe('UDF', () => {
     const [from, to] = [(bars[0]?.t ?? 0) / 1000, (bars.at(-1)?.t ?? 0) / 1000 + 60];
     const udf = async (path: string, token?: string) => {
       const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      return await (await fetch(`${server.url}/udf/${path}`, { headers })).json();
+      return (await (await fetch(`${server.url}/udf/${path}`, { headers })).json()) as { id: string[] };
     };
     const history = await udf(`history?symbol=REPLAY:XRPETH&resolution=1&from=${from}&to=${to}&countback=300`);
     expect(history).toEqual({
