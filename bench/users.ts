@@ -1,7 +1,7 @@
 /**
  * What belongs to users, over several nodes, with Redis, PostgreSQL with fsync and the embedded TimescaleDB between them:
  *   npx tsx bench/users.ts [--mode delivery|throughput|rules|logins|all] [--rounds 5] [--seconds 10] [--users 10000]
- *     [--rates 50,200] [--closes 4] [--json]
+ *     [--rates 50,200] [--closes 4] [--symbols 200] [--rules 500] [--json]
  * See README.md.
  */
 import { parseArgs } from 'node:util';
@@ -18,6 +18,8 @@ const { values } = parseArgs({
     users: { type: 'string', default: '10000' },
     rates: { type: 'string', default: '50,200' },
     closes: { type: 'string', default: '4' },
+    symbols: { type: 'string', default: '200' },
+    rules: { type: 'string', default: '500' },
     // Read by the report.
     json: { type: 'boolean', default: false },
   },
@@ -30,5 +32,8 @@ const rates = values.rates.split(',').map(Number);
 if (wants('delivery')) await delivery({ rounds, seconds, users: Number(values.users), rates });
 if (wants('throughput')) await throughput({ rounds, seconds, users: Math.min(1000, Number(values.users)) });
 if (wants('logins')) await logins({ rounds, seconds });
-if (wants('rules')) await rules({ closes: Number(values.closes) });
+if (wants('rules')) {
+  const { closes, symbols, rules: each } = values;
+  await rules({ closes: Number(closes), symbols: Number(symbols), rules: Number(each) });
+}
 process.exit(0);

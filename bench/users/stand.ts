@@ -45,8 +45,8 @@ export class Stand {
     return this.#pool;
   }
 
-  worker(script: string): Worker {
-    const worker = new Worker(script, LOAD_CORE);
+  worker(script: string, core = LOAD_CORE): Worker {
+    const worker = new Worker(script, core);
     this.cluster.keep(() => worker.stop());
     return worker;
   }
