@@ -126,7 +126,7 @@ export const PLANTS: readonly Plant[] = [
     edits: [
       {
         file: 'gateway/heal.ts',
-        find: '      channel.topics.resync(next, result);\n',
+        find: '      channel.topics.resync(next, result, seq);\n',
         replace: '',
       },
     ],
