@@ -36,6 +36,9 @@ export interface SubscriberStats {
 }
 
 const TICK_MS = 1000;
+/** Channels that are only read are asked for at most this often. */
+const REFRESH_MS = 1000;
+const ASKED_KEPT = 10_000;
 /** Foreign messages come in floods; one line in this time tells of them. */
 const LOG_MS = 10_000;
 
@@ -51,6 +54,8 @@ export class RedisSubscriber implements Subscriber, Service {
   readonly #statuses = new Map<string, SymbolStatus>();
   /** Live channel → its key, of those subscribed. */
   readonly #channels = new Map<string, ChannelKey>();
+  /** When a channel that nobody subscribes was asked for, by live channel. */
+  readonly #askedAt = new Map<string, number>();
   /** Symbols whose status came by itself since the hash of all was asked for. */
   #fresh = new Set<string>();
   #client: RedisClient | null = null;
@@ -159,7 +164,10 @@ export class RedisSubscriber implements Subscriber, Service {
       this.#foreign(names.window);
       throw new BusUnavailable(`${names.window} holds something else`);
     }
-    if (window !== null) return window;
+    if (window !== null) {
+      this.#keepFresh({ symbol, interval });
+      return window;
+    }
     const status = this.#statuses.get(symbol);
     if (status === undefined || status.state === 'ended') return null;
     this.#hint({ symbol, interval });
@@ -176,6 +184,17 @@ export class RedisSubscriber implements Subscriber, Service {
     const node = this.#shards?.of(slot) ?? null;
     if (node === null) throw new BusUnavailable('Redis is away');
     return node;
+  }
+
+  /** What nobody subscribes is stored when a minute closes: whoever reads it again gets the open candle as it is by then. */
+  #keepFresh(channel: ChannelKey): void {
+    const live = this.#names.live(channel.symbol, channel.interval);
+    if (this.#channels.has(live)) return;
+    const now = this.#options.clock.now();
+    if (now - (this.#askedAt.get(live) ?? Number.NEGATIVE_INFINITY) < REFRESH_MS) return;
+    if (this.#askedAt.size >= ASKED_KEPT) this.#askedAt.clear();
+    this.#askedAt.set(live, now);
+    this.#hint(channel);
   }
 
   /** So that the open candle comes now and not with the publisher's next look around. */
