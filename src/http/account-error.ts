@@ -24,11 +24,12 @@ const ANSWERS: Readonly<Record<string, readonly [number, string]>> = {
 
 /** Answers what `work` answers, or says why it could not be done; whatever it was, the log gets no part of the request. */
 export async function answering(log: Log, work: () => Promise<HttpResponse>): Promise<HttpResponse> {
-  const response = await work().catch((error: unknown) => refusal(error, log));
+  const response = await work().catch((error: unknown) => accountRefusal(error, log));
   return { ...response, headers: { 'cache-control': 'no-store', ...response.headers } };
 }
 
-function refusal(error: unknown, log: Log): HttpResponse {
+/** The answer to an error named AccountError; anything else means: not now. */
+export function accountRefusal(error: unknown, log: Log): HttpResponse {
   if (!(error instanceof Error && error.name === 'AccountError' && 'code' in error)) {
     log.error({ error: stackOf(error) }, 'a request about accounts failed');
     return unavailable();

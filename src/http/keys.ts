@@ -1,12 +1,10 @@
 import { z } from 'zod';
 import { type HttpRequest, type HttpResponse, json } from '../wire/http.js';
 import { type Identity, SCOPES, type Scope } from '../wire/identity.js';
-import { answering } from './account-error.js';
-import type { AccountRoutesOptions } from './auth.js';
-import { refuse, whoSends } from './bearer.js';
-import { bad, readBody } from './json-body.js';
-import { forbiddenOrigin, isAllowedOrigin } from './origin.js';
+import { accountRefusal } from './account-error.js';
+import { readBody } from './json-body.js';
 import type { Route } from './router.js';
+import { type Access, type UserRouteOptions, userRoute } from './user-route.js';
 
 interface KeyEntry {
   readonly id: string;
@@ -27,8 +25,6 @@ export interface KeySource {
   revokeKey(userId: string, keyId: string): Promise<void>;
 }
 
-type Options = Omit<AccountRoutesOptions, 'addressOf'>;
-
 const PATH = '/v1/auth/keys';
 const NEW_KEY = z.strictObject({
   name: z.string('must be a text').trim().min(1, 'is missing').max(100, 'is too long'),
@@ -38,15 +34,27 @@ const NEW_KEY = z.strictObject({
     .max(SCOPES.length, 'names a scope twice'),
 });
 
+const ACCESS: Access = {
+  roles: null,
+  scope: null,
+  thing: 'key',
+  isId: (id) => z.uuid().safeParse(id).success,
+  failed: accountRefusal,
+};
+
 /** The API keys of whoever asks: GET and POST /v1/auth/keys, DELETE /v1/auth/keys/{id}. No API key may make or end keys. */
-export function keyRoutes(source: KeySource, options: Options): Route[] {
+export function keyRoutes(source: KeySource, options: UserRouteOptions): Route[] {
   return [
-    { method: 'GET', path: PATH, handle: forUser(options, (identity) => list(source, identity)) },
-    { method: 'POST', path: PATH, handle: forUser(options, (identity, request) => create(source, identity, request)) },
+    { method: 'GET', path: PATH, handle: userRoute(options, ACCESS, (identity) => list(source, identity)) },
+    {
+      method: 'POST',
+      path: PATH,
+      handle: userRoute(options, ACCESS, (identity, request) => create(source, identity, request)),
+    },
     {
       method: 'DELETE',
       path: `${PATH}/{id}`,
-      handle: forUser(options, (identity, _, { id = '' }) => revoke(source, identity, id)),
+      handle: userRoute(options, ACCESS, (identity, _, id) => revoke(source, identity, id)),
     },
   ];
 }
@@ -64,25 +72,6 @@ async function create(source: KeySource, identity: Identity, request: HttpReques
 }
 
 async function revoke(source: KeySource, { userId }: Identity, id: string): Promise<HttpResponse> {
-  if (!z.uuid().safeParse(id).success) return bad('The id of a key is a UUID.');
-  await source.revokeKey(userId, id.toLowerCase());
+  await source.revokeKey(userId, id);
   return { status: 204, headers: {}, body: '' };
-}
-
-function forUser(
-  { auth, allowedOrigins, log }: Options,
-  work: (
-    identity: Identity,
-    request: HttpRequest,
-    parameters: Readonly<Record<string, string>>,
-  ) => Promise<HttpResponse>,
-): Route['handle'] {
-  return (request, parameters) => {
-    if (!isAllowedOrigin(request, allowedOrigins)) return forbiddenOrigin();
-    return answering(log, async () => {
-      const sender = await whoSends(auth, request, log);
-      if ('refusal' in sender) return sender.refusal;
-      return refuse(sender.identity, null, null) ?? work(sender.identity, request, parameters);
-    });
-  };
 }

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import type { Log } from '../kit/log.js';
 import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
 import type { Identity } from '../wire/identity.js';
-import { type AuthSource, refuse, stackOf, whoSends } from './bearer.js';
+import { stackOf } from './bearer.js';
 import { bad, readBody } from './json-body.js';
-import { forbiddenOrigin, isAllowedOrigin } from './origin.js';
 import { QueryError, readInteger, readParameters } from './query.js';
 import type { Route } from './router.js';
+import { type Access, type UserRouteOptions, type UserWork, userRoute } from './user-route.js';
 
 /** The rules of whoever asks. Throws errors named RuleError, with `code` and `details`; anything else means: not now. */
 export interface RuleSource {
@@ -16,15 +16,6 @@ export interface RuleSource {
   update(identity: Identity, id: string, value: unknown): Promise<object>;
   remove(identity: Identity, id: string): Promise<void>;
 }
-
-export interface RuleRoutesOptions {
-  readonly auth: AuthSource;
-  /** Origins of pages that may send, besides our own. */
-  readonly allowedOrigins: readonly string[];
-  readonly log: Log;
-}
-
-type Work = (identity: Identity, request: HttpRequest, id: string) => Promise<HttpResponse>;
 
 const PATH = '/v1/rules';
 const ONE = `${PATH}/{id}`;
@@ -42,15 +33,23 @@ const ANSWERS: Readonly<Record<string, readonly [number, string]>> = {
   not_found: [404, 'Not found'],
 };
 
+const ACCESS: Access = {
+  roles: null,
+  scope: 'rules',
+  thing: 'rule',
+  isId: (id) => uuid.safeParse(id).success,
+  failed: refused,
+};
+
 /**
  * GET /v1/rules[?after&limit] → {rules, next}, POST /v1/rules, GET, PATCH and DELETE /v1/rules/{id}. API keys need the scope
  * `rules`. Refusals are problems with a `code`, and where a plan limits something with `limit` and `plan`.
  */
-export function ruleRoutes(source: RuleSource, options: RuleRoutesOptions): Route[] {
-  const route = (method: Route['method'], path: string, work: Work): Route => ({
+export function ruleRoutes(source: RuleSource, options: UserRouteOptions): Route[] {
+  const route = (method: Route['method'], path: string, work: UserWork): Route => ({
     method,
     path,
-    handle: forUser(options, work),
+    handle: userRoute(options, ACCESS, work),
   });
   return [
     route('GET', PATH, (identity, request) => list(source, identity, request)),
@@ -84,22 +83,6 @@ async function list(source: RuleSource, identity: Identity, request: HttpRequest
 async function withBody(request: HttpRequest, work: (value: unknown) => Promise<HttpResponse>): Promise<HttpResponse> {
   const read = readBody(request, z.unknown());
   return 'refusal' in read ? read.refusal : work(read.body);
-}
-
-function forUser({ auth, allowedOrigins, log }: RuleRoutesOptions, work: Work): Route['handle'] {
-  const answer = async (request: HttpRequest, id: string): Promise<HttpResponse> => {
-    const sender = await whoSends(auth, request, log);
-    if ('refusal' in sender) return sender.refusal;
-    const refusal = refuse(sender.identity, null, 'rules');
-    if (refusal !== null) return refusal;
-    if (id !== '' && !uuid.safeParse(id).success) return bad('The id of a rule is a UUID.');
-    return work(sender.identity, request, id.toLowerCase()).catch((error: unknown) => refused(error, log));
-  };
-  return async (request, { id = '' }) => {
-    if (!isAllowedOrigin(request, allowedOrigins)) return forbiddenOrigin();
-    const response = await answer(request, id);
-    return { ...response, headers: { 'cache-control': 'no-store', ...response.headers } };
-  };
 }
 
 function refused(error: unknown, log: Log): HttpResponse {

@@ -3,12 +3,12 @@ import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
 import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
 import type { Identity, Scope, UserRole } from '../wire/identity.js';
 import { type ListedSignal, readUpTo } from '../wire/signals.js';
-import { type AuthSource, refuse, stackOf, whoSends } from './bearer.js';
+import { stackOf } from './bearer.js';
 import { bad, readBody } from './json-body.js';
-import { forbiddenOrigin, isAllowedOrigin } from './origin.js';
 import { printable, QueryError, readInteger, readParameters } from './query.js';
 import type { Route } from './router.js';
 import { type PublishSource, publish } from './signals-publish.js';
+import { type UserRouteOptions, type UserWork, userRoute } from './user-route.js';
 
 /** The signals of a user. Rejects while they cannot be read or written. */
 export interface SignalSource {
@@ -29,15 +29,6 @@ export interface SignalSource {
   delete(userId: string, id: string): Promise<boolean>;
 }
 
-export interface SignalRoutesOptions {
-  readonly auth: AuthSource;
-  /** Origins of pages that may send, besides our own. */
-  readonly allowedOrigins: readonly string[];
-  readonly log: Log;
-}
-
-type Work = (identity: Identity, request: HttpRequest, id: string) => Promise<HttpResponse>;
-
 const PATH = '/v1/signals';
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -50,17 +41,17 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  * {id, readAt}, POST /v1/signals/read {seq} → {seq}, DELETE /v1/signals/{id}. Publishers and admins: POST /v1/signals (see
  * signals-publish.ts). API keys need `signals:read`; to publish and to delete, `signals:write`.
  */
-export function signalRoutes(source: SignalSource, desk: PublishSource, options: SignalRoutesOptions): Route[] {
+export function signalRoutes(source: SignalSource, desk: PublishSource, options: UserRouteOptions): Route[] {
   const route = (
     method: Route['method'],
     path: string,
     roles: readonly UserRole[] | null,
     scope: Scope,
-    work: Work,
+    work: UserWork,
   ): Route => ({
     method,
     path,
-    handle: forUser(options, roles, scope, work),
+    handle: userRoute(options, { roles, scope, thing: 'signal', isId: (id) => UUID.test(id), failed: refused }, work),
   });
   return [
     route('GET', PATH, null, 'signals:read', (identity, request) => list(source, identity, request)),
@@ -133,27 +124,6 @@ function readSymbol(text: string | undefined): string | null {
   if (text !== undefined && !isSymbol(text))
     throw new QueryError(`"symbol" must be ${SYMBOL_RULE}; it is "${printable(text)}".`);
   return text ?? null;
-}
-
-function forUser(
-  { auth, allowedOrigins, log }: SignalRoutesOptions,
-  roles: readonly UserRole[] | null,
-  scope: Scope,
-  work: Work,
-): Route['handle'] {
-  const answer = async (request: HttpRequest, id: string): Promise<HttpResponse> => {
-    const sender = await whoSends(auth, request, log);
-    if ('refusal' in sender) return sender.refusal;
-    const refusal = refuse(sender.identity, roles, scope);
-    if (refusal !== null) return refusal;
-    if (id !== '' && !UUID.test(id)) return bad('The id of a signal is a UUID.');
-    return work(sender.identity, request, id.toLowerCase()).catch((error: unknown) => refused(error, log));
-  };
-  return async (request, { id = '' }) => {
-    if (!isAllowedOrigin(request, allowedOrigins)) return forbiddenOrigin();
-    const response = await answer(request, id);
-    return { ...response, headers: { 'cache-control': 'no-store', ...response.headers } };
-  };
 }
 
 /** Errors are known by their names: they come from another stage. */

@@ -1,13 +1,12 @@
 import { z } from 'zod';
+import type { Log } from '../kit/log.js';
 import { type HttpRequest, type HttpResponse, json } from '../wire/http.js';
 import type { Entitlements, Identity, UserRole } from '../wire/identity.js';
-import { answering } from './account-error.js';
-import type { AccountRoutesOptions } from './auth.js';
-import { refuse, whoSends } from './bearer.js';
+import { accountRefusal } from './account-error.js';
 import { bad, readBody } from './json-body.js';
-import { forbiddenOrigin, isAllowedOrigin } from './origin.js';
 import { QueryError, readInteger, readParameters } from './query.js';
 import type { Route } from './router.js';
+import { type Access, type UserRouteOptions, type UserWork, userRoute } from './user-route.js';
 
 interface User {
   readonly id: string;
@@ -40,9 +39,6 @@ export interface UserAdministration {
   delete(actor: Identity, id: string): Promise<void>;
 }
 
-type Options = Omit<AccountRoutesOptions, 'addressOf'>;
-type Work = (identity: Identity, request: HttpRequest, id: string) => Promise<HttpResponse>;
-
 const PATH = '/v1/auth/users';
 const ONE = `${PATH}/{id}`;
 const DEFAULT_LIMIT = 100;
@@ -56,15 +52,23 @@ const SUBSCRIPTION = z.strictObject({
   endDate: day.nullable().optional(),
 });
 
+const ACCESS: Access = {
+  roles: ['admin'],
+  scope: null,
+  thing: 'user',
+  isId: (id) => uuid.safeParse(id).success,
+  failed: refused,
+};
+
 /**
  * For administrators: GET /v1/auth/users[?after&limit&email], GET and DELETE /v1/auth/users/{id}, PUT …/role {role},
  * PUT …/subscription {plan, startDate?, endDate?} and DELETE …/subscription. No API key may.
  */
-export function userRoutes(source: UserAdministration, options: Options): Route[] {
-  const route = (method: Route['method'], path: string, work: Work): Route => ({
+export function userRoutes(source: UserAdministration, options: UserRouteOptions): Route[] {
+  const route = (method: Route['method'], path: string, work: UserWork): Route => ({
     method,
     path,
-    handle: forAdmin(options, work),
+    handle: userRoute(options, ACCESS, work),
   });
   return [
     route('GET', PATH, (_, request) => list(source, request)),
@@ -104,21 +108,6 @@ async function done(work: Promise<void>): Promise<HttpResponse> {
   return { status: 204, headers: {}, body: '' };
 }
 
-function forAdmin({ auth, allowedOrigins, log }: Options, work: Work): Route['handle'] {
-  return (request, { id = '' }) => {
-    if (!isAllowedOrigin(request, allowedOrigins)) return forbiddenOrigin();
-    return answering(log, async () => {
-      const sender = await whoSends(auth, request, log);
-      if ('refusal' in sender) return sender.refusal;
-      const refusal = refuse(sender.identity, ['admin'], null);
-      if (refusal !== null) return refusal;
-      if (id !== '' && !uuid.safeParse(id).success) return bad('The id of a user is a UUID.');
-      return work(sender.identity, request, id.toLowerCase()).catch(asBadRequest);
-    });
-  };
-}
-
-function asBadRequest(error: unknown): HttpResponse {
-  if (error instanceof QueryError) return bad(error.message);
-  throw error;
+function refused(error: unknown, log: Log): HttpResponse {
+  return error instanceof QueryError ? bad(error.message) : accountRefusal(error, log);
 }
