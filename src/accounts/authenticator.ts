@@ -61,8 +61,14 @@ export class Authenticator {
   }
 
   /** Looks again at identities that were accepted earlier: what they are now, in their order. */
-  identitiesOf(claimed: readonly Claimed[]): Promise<AuthResult[]> {
-    return this.#options.identities.load(claimed);
+  async identitiesOf(claimed: readonly Claimed[]): Promise<AuthResult[]> {
+    const results = await this.#options.identities.load(claimed);
+    // A look may find an end that this node has not been told of: the token must end with the connection.
+    for (const [index, result] of results.entries()) {
+      const userId = claimed[index]?.userId;
+      if ('failure' in result && userId !== undefined) this.#cache.forget(userId);
+    }
+    return results;
   }
 
   stats(): AuthStats {

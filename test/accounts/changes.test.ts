@@ -91,6 +91,16 @@ describe.each(['embedded', 'real'] as const)('changes of accounts on the %s engi
     expect(heard).toHaveLength(1);
   });
 
+  it('that a look at a connection finds first end its token too', async () => {
+    const { email } = await newUser(at.pool);
+    const { accessToken, userId, sessionId } = await logIn(here, email);
+    const identity = asIdentity(await there.authenticate(accessToken));
+    wire.cut = true;
+    await loginsOf(here).logout({ userId, sessionId }, false);
+    expect(await there.identitiesOf([identity])).toEqual([{ failure: 'revoked' }]);
+    expect(await there.authenticate(accessToken)).toEqual({ failure: 'revoked' });
+  });
+
   it('are looked for as soon as announcements come again, and by the clock', async () => {
     const { id } = await newUser(at.pool);
     const { id: other } = await newUser(at.pool);

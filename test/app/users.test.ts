@@ -122,7 +122,8 @@ it('each user’s signals, published and of rules, reach all connections of that
   const made = await call<{ key: string }>('/v1/auth/keys', { name: 'bot', scopes: ['rules'] }, ann.accessToken);
   const key = secret(made.body.key);
   const when = { type: 'price', op: 'above', level: '0.00000001' };
-  const rule = { symbol: 'XRPETH', interval: '1m', when, cooldownMs: 3_600_000 };
+  // The market runs faster than the clock: the rule must not fire again.
+  const rule = { symbol: 'XRPETH', interval: '1m', when, cooldownMs: 366 * 86_400_000 };
   expect((await call('/v1/rules', rule, key)).status).toBe(201);
   expect((await call('/v1/rules', { ...rule, symbol: 'NOTHING' }, key)).body).toMatchObject({ code: 'unknown_symbol' });
   expect((await call('/v1/signals', null, key, 'GET')).status).toBe(403);
