@@ -31,14 +31,23 @@ export function httpRoute(handler: HttpHandler, { maxBodyBytes, trustedProxies }
         state.stream = writeResponse(res, request, response);
       });
     };
-    collectBody(res, maxBodyBytes, (body) => {
-      if (body === null) return answer(bodyTooLarge(maxBodyBytes));
-      request.body = body;
+    const whole = () => {
       const response = handle(handler, request, log);
       if (response instanceof Promise) void response.then(answer);
       else answer(response);
+    };
+    if (!hasBody(request)) return whole();
+    collectBody(res, maxBodyBytes, (body) => {
+      if (body === null) return answer(bodyTooLarge(maxBodyBytes));
+      request.body = body;
+      whole();
     });
   };
+}
+
+/** RFC 9112 6.3: without either header a request has no body. */
+function hasBody({ headers }: BufferedRequest): boolean {
+  return headers.has('content-length') || headers.has('transfer-encoding');
 }
 
 /** Copies what is needed: uWS's request is gone when its callback returns. */

@@ -5,8 +5,8 @@ import type { HttpResponse, HttpStream, StreamEvents } from '../../wire/http.js'
 const CHUNK_CHARACTERS = 64 * 1024;
 /** A comment of the event stream. Writing it tells whether all before it has left. */
 const PROBE = ':\n';
-/** Shorter texts are written at once, which tells whether they left. */
-const CORKED_CHARACTERS = 64;
+/** After shorter texts it is asked whether they left. */
+const PROBED_CHARACTERS = 64;
 
 /**
  * An event stream over uWS, which does not say how much it holds back: so nothing more is given to it from the moment in which a
@@ -65,19 +65,24 @@ export class UwsStream implements HttpStream {
   }
 
   #put(text: string): void {
-    let left = true;
-    const write = () => {
-      left = this.res.write(text);
-    };
-    if (text.length < CORKED_CHARACTERS) write();
-    else this.res.cork(write);
+    let left = this.#write(text);
+    if (left && text.length < PROBED_CHARACTERS) left = this.#write(PROBE);
     this.#stuckBytes = left ? 0 : Buffer.byteLength(text);
+  }
+
+  /** @returns whether all before it has left. */
+  #write(text: string): boolean {
+    let left = true;
+    this.res.cork(() => {
+      left = this.res.write(text);
+    });
+    return left;
   }
 
   #writable(): boolean {
     if (!this.#open) return true;
-    while (this.#waiting.length > 0) if (!this.res.write(this.#takeChunk())) return true;
-    if (!this.res.write(PROBE)) return true;
+    while (this.#waiting.length > 0) if (!this.#write(this.#takeChunk())) return true;
+    if (!this.#write(PROBE)) return true;
     this.#stuckBytes = 0;
     setImmediate(() => {
       if (!this.#open) return;
