@@ -10,7 +10,7 @@ import { DatabaseServer, type Environment, Server } from '../support/server.js';
 import { generator } from './kit/random.js';
 import { explainFailure, seed, times } from './kit/scenario.js';
 
-const KILLS = times(12, 50);
+const KILLS = times(5, 50);
 const KILLS_WITH_DATABASE = times(2, 10);
 const klines = exchangeKlines();
 const directories: string[] = [];

@@ -6,8 +6,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import postgres, { type Sql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/kit/clock.js';
 import { UserError } from '../../src/kit/errors.js';
 import { silentLog } from '../../src/kit/log.js';
+import { takeLock } from '../../src/store/embedded/lock.js';
 import { type EmbeddedDatabase, postgresOptions, startEmbeddedDatabase } from '../../src/store/embedded/start.js';
 import { testDataDir } from '../support/database.js';
 
@@ -85,17 +87,17 @@ describe('an embedded database', () => {
     expect(second.url).toBe(first.url);
   });
 
-  it('takes a lock whose pid belongs to another process by now for stale', async () => {
-    const first = await start();
-    const lock = JSON.parse(await readFile(join(dataDir, 'timescale.lock'), 'utf8'));
-    await first.stop();
-    await writeFile(join(dataDir, 'timescale.lock'), JSON.stringify({ ...lock, pid: process.pid, started: '1' }));
-    await start();
-  });
-
-  it.each(['', '{"pid":', 'null'])('takes a damaged lock (%s) for stale', async (text) => {
-    await writeFile(join(dataDir, 'timescale.lock'), text);
-    await start();
+  it('takes a lock whose pid belongs to another process by now, and a damaged one, for stale', async () => {
+    const path = join(dataDir, 'x.lock');
+    const take = () => takeLock(path, '', systemClock, () => {});
+    const first = await take();
+    const lock = await readFile(path, 'utf8');
+    await expect(take()).rejects.toThrow(`in use by process ${process.pid}`);
+    await first.release();
+    for (const left of [JSON.stringify({ ...JSON.parse(lock), started: '1' }), '', '{"pid":', 'null']) {
+      await writeFile(path, left);
+      await (await take()).release();
+    }
   });
 
   it('says that the directory cannot be made', async () => {
