@@ -43,6 +43,23 @@ export interface EndedSession {
   readonly sessionId: string;
 }
 
+export interface ListedSession {
+  readonly id: string;
+  readonly device: string | null;
+  /** Epoch ms, all three. */
+  readonly createdAt: number;
+  readonly refreshedAt: number;
+  readonly expiresAt: number;
+}
+
+interface ListedRow {
+  readonly id: string;
+  readonly device: string | null;
+  readonly created_at: Date;
+  readonly refreshed_at: Date;
+  readonly expires_at: Date;
+}
+
 interface StateRow {
   readonly id: string;
   readonly user_id: string;
@@ -128,6 +145,23 @@ export class Sessions {
     );
     const [row] = rows;
     return row === undefined ? null : { tokenHash: row.token_hash, expiresAt: row.expires_at.getTime() };
+  }
+
+  /** Those that are alive, by when they began. */
+  async list(userId: string): Promise<ListedSession[]> {
+    const { rows } = await this.sql.query<ListedRow>(
+      `SELECT sessions.id, device, sessions.created_at, refreshed_at, expires_at FROM sessions JOIN users ON users.id = user_id
+       WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND users.password_version = sessions.password_version
+       ORDER BY sessions.id`,
+      [userId, utc(this.clock.now())],
+    );
+    return rows.map((row) => ({
+      id: row.id,
+      device: row.device,
+      createdAt: row.created_at.getTime(),
+      refreshedAt: row.refreshed_at.getTime(),
+      expiresAt: row.expires_at.getTime(),
+    }));
   }
 
   /** Whether this account was logged in to on this device. */

@@ -3,11 +3,20 @@ import { packageVersion } from '../package.js';
 import { EXIT_USER } from './exit.js';
 import { backfillGroup } from './groups/backfill.js';
 import { databaseGroup } from './groups/database.js';
+import { planGroup } from './groups/plan.js';
 import { serverGroup } from './groups/server.js';
+import { tokenGroup } from './groups/token.js';
 import { userGroup } from './groups/user.js';
 
 /** In the order of the help. */
-const GROUPS: readonly ((program: Command) => void)[] = [serverGroup, databaseGroup, backfillGroup, userGroup];
+const GROUPS: readonly ((program: Command) => void)[] = [
+  serverGroup,
+  databaseGroup,
+  backfillGroup,
+  userGroup,
+  tokenGroup,
+  planGroup,
+];
 
 /** Named here and not in commander, for which a misspelt command would be an argument of the default one. */
 const IMPLIED: Readonly<Record<string, string>> = { '': 'start', db: 'serve' };

@@ -49,7 +49,8 @@ export async function prepareSocketDirectory(directory: string): Promise<void> {
   await rm(socket, { force: true });
 }
 
-function answers(path: string): Promise<boolean> {
+/** Whether anybody listens on a socket. */
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => resolve(true)).once('error', () => resolve(false));

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import type { Order, Report } from './ipc.js';
+import { embeddedUrl } from './running.js';
 
 export interface EmbeddedDatabase {
   /** Connection URL for `pg`, psql and, with `postgresOptions(url)` beside it, `postgres`. */
@@ -41,7 +42,7 @@ export async function startEmbeddedDatabase(options: EmbeddedDatabaseOptions): P
   child.send({ type: 'start', dataDir: resolve(options.dataDir) } satisfies Order);
   const directory = await untilReady(child, options);
   return {
-    url: `postgres://postgres@${encodeURIComponent(directory)}/template1`,
+    url: embeddedUrl(directory),
     pid: child.pid ?? 0,
     exited,
     async stop() {
