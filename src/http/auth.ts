@@ -58,16 +58,16 @@ const email = z.string('must be a text').max(320, 'is too long');
 const password = z.string('must be a text').min(1, 'is missing').max(PASSWORD_BYTES, 'is too long');
 const secret = z.string('must be a text').max(200, 'is too long');
 
-const REGISTER = z.strictObject({ email, password });
-const LOGIN = z.strictObject({
+export const REGISTER = z.strictObject({ email, password });
+export const LOGIN = z.strictObject({
   email,
   password,
   device: z.string('must be a text').max(200, 'is too long').optional(),
   deviceToken: secret.optional(),
 });
-const REFRESH = z.strictObject({ refreshToken: secret });
-const LOGOUT = z.strictObject({ all: z.boolean('must be true or false').default(false) });
-const PASSWORD = z.strictObject({ currentPassword: password, newPassword: password });
+export const REFRESH = z.strictObject({ refreshToken: secret });
+export const LOGOUT = z.strictObject({ all: z.boolean('must be true or false').default(false) });
+export const PASSWORD = z.strictObject({ currentPassword: password, newPassword: password });
 
 const MADE = {
   status: 'accepted',

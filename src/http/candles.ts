@@ -1,18 +1,26 @@
 import type { Log } from '../kit/log.js';
 import type { Candle } from '../market/candle.js';
-import { bucketStart, DAY_MS, INTERVALS, type Interval, isInterval } from '../market/interval.js';
-import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
+import { bucketStart, DAY_MS, type Interval } from '../market/interval.js';
 import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
 import type { Entitlements } from '../wire/identity.js';
 import { toWireCandle } from '../wire/messages.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
-import { printable, QueryError, readInteger, readParameters, readTime } from './query.js';
+import { choice, cursor, integer, interval, optional, readQuery, symbol, time } from './parameters.js';
+import { QueryError } from './query.js';
 import { type Readers, refuseInterval } from './readers.js';
 import type { Route } from './router.js';
 
 const DEFAULT_LIMIT = 500;
 export const MAX_LIMIT = 1000;
-const PARAMETERS = ['symbol', 'interval', 'from', 'to', 'limit', 'fill', 'cursor'];
+export const CANDLE_PARAMETERS = {
+  symbol,
+  interval,
+  from: optional(time('Open time of the first candle; without it come the latest.')),
+  to: optional(time('Open times are before it.')),
+  limit: integer('Candles a page.', 1, MAX_LIMIT, DEFAULT_LIMIT),
+  fill: choice('`none` leaves out candles without trades, so that a page may hold fewer.', ['flat', 'none']),
+  cursor: optional(cursor(decodeCursor)),
+} as const;
 const RETRY_AFTER_SECONDS = '2';
 
 /** Bounds are epoch ms on open times: `from` inclusive, `to` exclusive. */
@@ -129,46 +137,11 @@ function unknownSymbol(symbol: string): HttpResponse {
 }
 
 function readRequest(query: URLSearchParams): Request {
-  const given = readParameters(query, PARAMETERS);
-  const from = readStart(given);
-  const toText = given.get('to');
-  const to = toText === undefined ? null : readTime('to', toText);
-  if (from !== null && to !== null && from >= to)
+  const { cursor: start, ...asked } = readQuery(query, CANDLE_PARAMETERS);
+  if (asked.from !== null && start !== null)
+    throw new QueryError('Give either "from" or "cursor": the cursor replaces "from".');
+  const from = asked.from ?? start;
+  if (from !== null && asked.to !== null && from >= asked.to)
     throw new QueryError('"from" must be before "to" ("to" is exclusive).');
-  const limit = given.get('limit');
-  return {
-    symbol: readSymbol(given.get('symbol')),
-    interval: readInterval(given.get('interval')),
-    from,
-    to,
-    limit: limit === undefined ? DEFAULT_LIMIT : readInteger('limit', limit, 1, MAX_LIMIT),
-    fill: readFill(given.get('fill')),
-  };
-}
-
-function readStart(given: ReadonlyMap<string, string>): number | null {
-  const from = given.get('from');
-  const cursor = given.get('cursor');
-  if (cursor === undefined) return from === undefined ? null : readTime('from', from);
-  if (from !== undefined) throw new QueryError('Give either "from" or "cursor": the cursor replaces "from".');
-  const start = decodeCursor(cursor);
-  if (start === null) throw new QueryError('"cursor" must be the "next" of an earlier answer.');
-  return start;
-}
-
-function readSymbol(text: string | undefined): string {
-  if (text === undefined) throw new QueryError('"symbol" is missing, such as symbol=BTCUSDT.');
-  if (!isSymbol(text)) throw new QueryError(`"symbol" must be ${SYMBOL_RULE}; it is "${printable(text)}".`);
-  return text;
-}
-
-function readInterval(text: string | undefined): Interval {
-  if (text !== undefined && isInterval(text)) return text;
-  const was = text === undefined ? 'it is missing' : `it is "${printable(text)}"`;
-  throw new QueryError(`"interval" must be one of ${INTERVALS.join(' ')}; ${was}.`);
-}
-
-function readFill(text: string | undefined): 'flat' | 'none' {
-  if (text === undefined || text === 'flat' || text === 'none') return text ?? 'flat';
-  throw new QueryError(`"fill" must be flat (the default) or none; it is "${printable(text)}".`);
+  return { ...asked, from };
 }

@@ -26,7 +26,7 @@ export interface KeySource {
 }
 
 const PATH = '/v1/auth/keys';
-const NEW_KEY = z.strictObject({
+export const NEW_KEY = z.strictObject({
   name: z.string('must be a text').trim().min(1, 'is missing').max(100, 'is too long'),
   scopes: z
     .array(z.enum(SCOPES, `must be of ${SCOPES.join(', ')}`), 'must be a list')

@@ -4,7 +4,8 @@ import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http
 import type { Identity } from '../wire/identity.js';
 import { stackOf } from './bearer.js';
 import { bad, readBody } from './json-body.js';
-import { QueryError, readInteger, readParameters } from './query.js';
+import { afterId, integer, optional, readQuery } from './parameters.js';
+import { QueryError } from './query.js';
 import type { Route } from './router.js';
 import { type Access, type UserRouteOptions, type UserWork, userRoute } from './user-route.js';
 
@@ -23,6 +24,10 @@ const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
 const RETRY_AFTER_SECONDS = '2';
 const uuid = z.uuid();
+export const RULE_PARAMETERS = {
+  after: optional(afterId),
+  limit: integer('Rules a page.', 1, MAX_LIMIT, DEFAULT_LIMIT),
+} as const;
 
 const ANSWERS: Readonly<Record<string, readonly [number, string]>> = {
   bad_rule: [400, 'Bad request'],
@@ -69,12 +74,7 @@ export function ruleRoutes(source: RuleSource, options: UserRouteOptions): Route
 
 /** `next`, given as `after`, continues; null = there is no more. */
 async function list(source: RuleSource, identity: Identity, request: HttpRequest): Promise<HttpResponse> {
-  const given = readParameters(request.query, ['after', 'limit']);
-  const text = given.get('limit');
-  const limit = text === undefined ? DEFAULT_LIMIT : readInteger('limit', text, 1, MAX_LIMIT);
-  const after = given.get('after') ?? null;
-  if (after !== null && !uuid.safeParse(after).success)
-    throw new QueryError('"after" must be the "next" of an earlier answer.');
+  const { after, limit } = readQuery(request.query, RULE_PARAMETERS);
   const found = await source.list(identity, after, limit + 1);
   const rules = found.slice(0, limit);
   return json(200, { rules, next: found.length > limit ? (rules.at(-1)?.id ?? null) : null });

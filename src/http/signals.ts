@@ -1,11 +1,11 @@
 import type { Log } from '../kit/log.js';
-import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
 import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
 import type { Identity, Scope, UserRole } from '../wire/identity.js';
 import { type ListedSignal, readUpTo } from '../wire/signals.js';
 import { stackOf } from './bearer.js';
 import { bad, readBody } from './json-body.js';
-import { printable, QueryError, readInteger, readParameters } from './query.js';
+import { cursor, flag, integer, optional, readQuery, symbol } from './parameters.js';
+import { QueryError } from './query.js';
 import type { Route } from './router.js';
 import { type PublishSource, publish } from './signals-publish.js';
 import { type UserRouteOptions, type UserWork, userRoute } from './user-route.js';
@@ -32,6 +32,13 @@ export interface SignalSource {
 const PATH = '/v1/signals';
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
+const CURSOR_PREFIX = 's1.';
+export const SIGNAL_PARAMETERS = {
+  cursor: optional(cursor(decodeCursor)),
+  limit: integer('Signals a page.', 1, MAX_LIMIT, DEFAULT_LIMIT),
+  unread: flag('Only what has not been read.'),
+  symbol: optional(symbol),
+} as const;
 const PUBLISHERS: readonly UserRole[] = ['publisher', 'admin'];
 const RETRY_AFTER_SECONDS = '2';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -63,18 +70,9 @@ export function signalRoutes(source: SignalSource, desk: PublishSource, options:
 }
 
 async function list(source: SignalSource, { userId }: Identity, { query }: HttpRequest): Promise<HttpResponse> {
-  const given = readParameters(query, ['cursor', 'limit', 'unread', 'symbol']);
-  const limitText = given.get('limit');
-  const limit = limitText === undefined ? DEFAULT_LIMIT : readInteger('limit', limitText, 1, MAX_LIMIT);
-  const before = readCursor(given.get('cursor'));
-  const unread = readFlag('unread', given.get('unread'));
+  const { cursor: before, limit, unread, symbol: only } = readQuery(query, SIGNAL_PARAMETERS);
   // One more than asked tells whether there is a next page.
-  const found = await source.list(userId, {
-    before,
-    limit: limit + 1,
-    unread,
-    symbol: readSymbol(given.get('symbol')),
-  });
+  const found = await source.list(userId, { before, limit: limit + 1, unread, symbol: only });
   const signals = found.signals.slice(0, limit);
   const last = signals.at(-1);
   const next = found.signals.length > limit && last !== undefined ? encodeCursor(last.seq) : null;
@@ -100,30 +98,13 @@ function noSuchSignal(): HttpResponse {
   return problem(404, 'Not found', 'You have no signal with this id.', { code: 'not_found' });
 }
 
-const CURSOR_PREFIX = 's1.';
-
 function encodeCursor(seq: number): string {
   return Buffer.from(`${CURSOR_PREFIX}${seq}`).toString('base64url');
 }
 
-function readCursor(text: string | undefined): number | null {
-  if (text === undefined) return null;
+function decodeCursor(text: string): number | null {
   const [, seq] = /^s1\.(\d{1,15})$/.exec(Buffer.from(text, 'base64url').toString('latin1')) ?? [];
-  if (seq === undefined || encodeCursor(Number(seq)) !== text)
-    throw new QueryError('"cursor" must be the "next" of an earlier answer.');
-  return Number(seq);
-}
-
-function readFlag(name: string, text: string | undefined): boolean {
-  if (text === undefined || text === 'false') return false;
-  if (text === 'true') return true;
-  throw new QueryError(`"${name}" must be true or false; it is "${printable(text)}".`);
-}
-
-function readSymbol(text: string | undefined): string | null {
-  if (text !== undefined && !isSymbol(text))
-    throw new QueryError(`"symbol" must be ${SYMBOL_RULE}; it is "${printable(text)}".`);
-  return text ?? null;
+  return seq === undefined || encodeCursor(Number(seq)) !== text ? null : Number(seq);
 }
 
 /** Errors are known by their names: they come from another stage. */

@@ -4,7 +4,8 @@ import { type HttpRequest, type HttpResponse, json } from '../wire/http.js';
 import type { Entitlements, Identity, UserRole } from '../wire/identity.js';
 import { accountRefusal } from './account-error.js';
 import { bad, readBody } from './json-body.js';
-import { QueryError, readInteger, readParameters } from './query.js';
+import { afterId, integer, optional, readQuery, text } from './parameters.js';
+import { QueryError } from './query.js';
 import type { Route } from './router.js';
 import { type Access, type UserRouteOptions, type UserWork, userRoute } from './user-route.js';
 
@@ -44,9 +45,16 @@ const ONE = `${PATH}/{id}`;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
 const uuid = z.uuid();
-const ROLE = z.strictObject({ role: z.enum(['user', 'publisher', 'admin'], 'must be user, publisher or admin') });
+export const USER_PARAMETERS = {
+  after: optional(afterId),
+  limit: integer('Users a page.', 1, MAX_LIMIT, DEFAULT_LIMIT),
+  email: optional(text('Only users whose email has this in it.')),
+} as const;
+export const ROLE = z.strictObject({
+  role: z.enum(['user', 'publisher', 'admin'], 'must be user, publisher or admin'),
+});
 const day = z.iso.date('must be a day, such as 2026-01-31');
-const SUBSCRIPTION = z.strictObject({
+export const SUBSCRIPTION = z.strictObject({
   plan: z.string('must be a text').min(1, 'is missing').max(100, 'is too long'),
   startDate: day.optional(),
   endDate: day.nullable().optional(),
@@ -82,13 +90,8 @@ export function userRoutes(source: UserAdministration, options: UserRouteOptions
 
 /** `next`, given as `after`, continues; null = there is no more. */
 async function list(source: UserAdministration, request: HttpRequest): Promise<HttpResponse> {
-  const given = readParameters(request.query, ['after', 'limit', 'email']);
-  const text = given.get('limit');
-  const limit = text === undefined ? DEFAULT_LIMIT : readInteger('limit', text, 1, MAX_LIMIT);
-  const after = given.get('after') ?? null;
-  if (after !== null && !uuid.safeParse(after).success)
-    throw new QueryError('"after" must be the "next" of an earlier answer.');
-  const found = await source.list(after, limit + 1, given.get('email') ?? null);
+  const { after, limit, email } = readQuery(request.query, USER_PARAMETERS);
+  const found = await source.list(after, limit + 1, email);
   const users = found.slice(0, limit);
   return json(200, { users, next: found.length > limit ? (users.at(-1)?.id ?? null) : null });
 }

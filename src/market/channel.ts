@@ -1,5 +1,5 @@
 import { INTERVALS, type Interval, isInterval } from './interval.js';
-import { isSymbol, SYMBOL_RULE } from './symbol.js';
+import { isSymbol, SYMBOL_PATTERN, SYMBOL_RULE } from './symbol.js';
 
 /** Names of native channels: `candles:{symbol}:{interval}`, `candles:{symbol}:{interval}:closed`, `status`, `signals` (the caller's own). */
 export type Channel =
@@ -15,6 +15,11 @@ export type Channel =
 
 export const CHANNEL_RULE =
   '"candles:{symbol}:{interval}", "candles:{symbol}:{interval}:closed", "status" or "signals"';
+
+/** What `parseChannel` takes, for those who can only read a pattern. */
+export const CHANNEL_PATTERN = new RegExp(
+  `^(status|signals|candles:${SYMBOL_PATTERN.source.slice(1, -1)}:(${INTERVALS.join('|')})(:closed)?)$`,
+);
 
 /** @returns the channel, or a sentence that says what is wrong with the name. */
 export function parseChannel(name: string): Channel | string {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Candle, Gap } from '../market/candle.js';
+import { CHANNEL_PATTERN } from '../market/channel.js';
 import type { SymbolStatus } from '../market/event.js';
 import type { Position } from '../market/position.js';
 import type { ErrorCode } from './codes.js';
@@ -23,11 +24,13 @@ export const LIMITS = {
 export const BEARER_PREFIX = 'candlecast.bearer.';
 
 const id = z.union([z.string().max(LIMITS.idLength), z.int()]).optional();
-const channelName = z.string().max(LIMITS.channelLength);
+const channelName = z.string().max(LIMITS.channelLength).meta({ id: 'ChannelName', pattern: CHANNEL_PATTERN.source });
 const device = z.string().regex(new RegExp(`^[\\w.:-]{1,${LIMITS.deviceLength}}$`), {
   error: `1 to ${LIMITS.deviceLength} characters of A-Z, a-z, 0-9, "_", ".", ":" and "-"`,
 });
-const position = z.strictObject({ epoch: z.int().nonnegative(), seq: z.int().nonnegative() });
+const position = z
+  .strictObject({ epoch: z.int().nonnegative(), seq: z.int().nonnegative() })
+  .meta({ id: 'Position', description: 'Where a channel stands. Of the last message that was seen.' });
 
 /**
  * A channel to subscribe: its name, or an object. `snapshot`: how many of the latest closed candles to send first

@@ -9,35 +9,45 @@ import { signalMessage, wireSignal } from './signals.js';
  * The server itself does not validate what it sends. Apart from messages.ts so that browsers need not load it.
  */
 
-const time = z.int().nonnegative();
+const time = z.int().nonnegative().describe('Epoch milliseconds.');
 const id = z.union([z.string().max(LIMITS.idLength), z.int()]).exactOptional();
 const at = { epoch: z.int().nonnegative(), seq: z.int().nonnegative() };
-const price = z.string().regex(/^\d{1,12}\.\d{8}$/);
+const price = z
+  .string()
+  .regex(/^\d{1,12}\.\d{8}$/)
+  .meta({ id: 'Decimal', description: 'A decimal with eight places.' });
 
-export const wireCandle = z.strictObject({
-  t: time,
-  o: price,
-  h: price,
-  l: price,
-  c: price,
-  v: price,
-  n: z.int().nonnegative(),
-  x: z.boolean(),
-  r: z.int().nonnegative(),
+export const wireCandle = z
+  .strictObject({
+    t: time.describe('Open time.'),
+    o: price.describe('Open.'),
+    h: price.describe('High.'),
+    l: price.describe('Low.'),
+    c: price.describe('Close.'),
+    v: price.describe('Volume in the base asset.'),
+    n: z.int().nonnegative().describe('Trades; 0: nobody traded.'),
+    x: z.boolean().describe('Closed: final until a correction says otherwise.'),
+    r: z.int().nonnegative().describe('Revision; 0: as first closed.'),
+  })
+  .meta({ id: 'Candle' });
+
+export const wireGap = z.strictObject({ from: time, to: time, reason: z.string() }).meta({
+  id: 'Gap',
+  description: 'Candles that touch `from` (inclusive) to `to` (exclusive) are missing or lack trades.',
 });
 
-export const wireGap = z.strictObject({ from: time, to: time, reason: z.string() });
+export const symbolStatus = z
+  .strictObject({
+    symbol: z.string(),
+    source: z.string().describe('Which feed it comes from.'),
+    synthetic: z.boolean().describe('Made up by the demo feed.'),
+    state: z.enum(FEED_STATES),
+    since: time.describe('When it entered the state.'),
+    lastTradeTime: time.nullable().describe('The newest event time seen.'),
+  })
+  .meta({ id: 'SymbolStatus' });
 
-const symbolStatus = z.strictObject({
-  symbol: z.string(),
-  source: z.string(),
-  synthetic: z.boolean(),
-  state: z.enum(FEED_STATES),
-  since: time,
-  lastTradeTime: time.nullable(),
-});
-
-const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
+const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]).meta({ id: 'ErrorCode' });
 const limitName = z.enum(['connections', 'channels', 'historyDays', 'intervals', 'signalsPerDay', 'rules']);
 const list = { candles: z.array(wireCandle), gaps: z.array(wireGap) };
 const channel = z.string();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Position } from '../market/position.js';
-import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
+import { SYMBOL_PATTERN, SYMBOL_RULE } from '../market/symbol.js';
 
 /** A signal on the wire. Times are epoch ms. */
 export interface WireSignal {
@@ -78,7 +78,7 @@ const content = {
   type: z
     .string('must be a text')
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/, 'must be 1 to 50 of A-Z, a-z, 0-9, ".", "_" and "-"'),
-  symbol: z.string('must be a text').refine(isSymbol, `must be ${SYMBOL_RULE}`),
+  symbol: z.string('must be a text').regex(SYMBOL_PATTERN, `must be ${SYMBOL_RULE}`),
   data: z
     .record(z.string(), z.unknown(), 'must be an object')
     .refine(

@@ -2,11 +2,31 @@ import { parseChannel } from '../../market/channel.js';
 import type { Position } from '../../market/position.js';
 import { type HttpRequest, type HttpResponse, problem } from '../../wire/http.js';
 import { LIMITS } from '../../wire/messages.js';
+import { type Parameters, readValues } from '../../wire/parameter.js';
 import { parseEventId } from './event-id.js';
 
 /** So that the address and `Last-Event-ID`, which names a position of each, fit into what a request may have for a head. */
 export const MAX_STREAM_CHANNELS = 50;
-const PARAMETERS = ['channels', 'snapshot', 'lastEventId'];
+export const STREAM_PARAMETERS = {
+  channels: {
+    description: `1 to ${MAX_STREAM_CHANNELS} names of channels, separated by commas.`,
+    schema: { type: 'string', minLength: 1 },
+    required: true,
+    example: 'candles:BTCUSDT:1m,status',
+    read: readChannels,
+  },
+  snapshot: {
+    description: 'How many of the latest closed candles come first, for each channel.',
+    schema: { type: 'integer', minimum: 0, maximum: LIMITS.snapshotCandles },
+    example: 100,
+    read: readSnapshot,
+  },
+  lastEventId: {
+    description: 'As the header `Last-Event-ID`, which wins: the `id` of the last event seen.',
+    schema: { type: 'string' },
+    read: (text) => text ?? null,
+  },
+} as const satisfies Parameters;
 const MAX_SHOWN = 60;
 
 /** What a stream is asked for. */
@@ -31,13 +51,12 @@ class BadRequest extends Error {
 /** @returns the answer that refuses it where it is malformed. */
 export function readStreamRequest(request: HttpRequest): StreamRequest | { readonly refusal: HttpResponse } {
   try {
-    const given = readQuery(request.query);
-    const channels = readChannels(given.get('channels'));
+    const { channels, snapshot, ...given } = readValues(readQuery(request.query), STREAM_PARAMETERS);
     // A browser that comes back by itself sends the header with the address it began with.
-    const lastEventId = request.header('last-event-id') || given.get('lastEventId') || null;
+    const lastEventId = request.header('last-event-id') || given.lastEventId || null;
     return {
       channels,
-      snapshot: readSnapshot(given.get('snapshot')),
+      snapshot,
       positions: lastEventId === null ? channels.map(() => null) : readPositions(lastEventId, channels),
       token: readToken(request.header('authorization')),
     };
@@ -51,8 +70,10 @@ export function readStreamRequest(request: HttpRequest): StreamRequest | { reado
 function readQuery(query: URLSearchParams): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const [name, value] of query) {
-    if (!PARAMETERS.includes(name))
-      throw new BadRequest('invalid_message', `Unknown parameter "${shown(name)}"; known: ${PARAMETERS.join(', ')}.`);
+    if (!Object.hasOwn(STREAM_PARAMETERS, name)) {
+      const known = Object.keys(STREAM_PARAMETERS).join(', ');
+      throw new BadRequest('invalid_message', `Unknown parameter "${shown(name)}"; known: ${known}.`);
+    }
     if (values.has(name)) throw new BadRequest('invalid_message', `Parameter "${name}" is given more than once.`);
     values.set(name, value);
   }

@@ -1,51 +1,84 @@
 import type { Entitlements } from '../../wire/identity.js';
+import type { Parameters, Values } from '../../wire/parameter.js';
 import { EXCHANGE_INFO_PARAMETERS, exchangeInfo } from './exchange-info.js';
 import { KLINE_PARAMETERS, Klines } from './klines.js';
-import { type Given, readSymbols } from './parameters.js';
+import { oneOrMore, readAll } from './parameters.js';
 import type { BinanceSources } from './sources.js';
-import { bookTickers, dayTickers, prices } from './tickers.js';
+import { bookTickers, DAY_PARAMETERS, dayTickers, prices } from './tickers.js';
 import { AGG_TRADE_PARAMETERS, aggTrades, TRADE_PARAMETERS, trades } from './trades.js';
 
 type Body = string | Uint8Array;
 
 export interface Endpoint {
-  /** Names of all it takes; others are refused. */
-  readonly parameters: readonly string[];
   /** As Binance counts it. */
   weight(query: URLSearchParams): number;
-  answer(given: Given, plan: Entitlements | null): Body | Promise<Body>;
+  /** @throws ApiError */
+  answer(query: URLSearchParams, plan: Entitlements | null): Body | Promise<Body>;
 }
 
-const TICKER = ['symbol', 'symbols'];
+type Answer<P extends Parameters> = (
+  sources: BinanceSources,
+  weightLimit: number,
+) => (given: Values<P>, plan: Entitlements | null) => Body | Promise<Body>;
+
+/** What there is at a path. */
+interface Declared {
+  readonly parameters: Parameters;
+  readonly weight: Endpoint['weight'];
+  create(sources: BinanceSources, weightLimit: number): Endpoint['answer'];
+}
+
+function declare<P extends Parameters>(
+  parameters: P,
+  weight: number | Endpoint['weight'],
+  answer: Answer<P>,
+): Declared {
+  return {
+    parameters,
+    weight: typeof weight === 'number' ? () => weight : weight,
+    create: (sources, weightLimit) => {
+      const work = answer(sources, weightLimit);
+      return (query, plan) => work(readAll(query, parameters), plan);
+    },
+  };
+}
+
+const KLINES = declare(KLINE_PARAMETERS, 2, (sources) => {
+  const klines = new Klines(sources);
+  return (given, plan) => klines.answer(given, plan);
+});
 
 /** By path below /api/v3/. */
+export const ENDPOINTS: Readonly<Record<string, Declared>> = {
+  ping: declare({}, 1, () => () => '{}'),
+  time: declare(
+    {},
+    1,
+    ({ clock }) =>
+      () =>
+        `{"serverTime":${clock.now()}}`,
+  ),
+  exchangeInfo: declare(
+    EXCHANGE_INFO_PARAMETERS,
+    20,
+    (sources, weightLimit) => (given) => exchangeInfo(given, sources, weightLimit),
+  ),
+  klines: KLINES,
+  uiKlines: KLINES,
+  trades: declare(TRADE_PARAMETERS, 25, (sources) => (given) => trades(given, sources)),
+  aggTrades: declare(AGG_TRADE_PARAMETERS, 4, (sources) => (given) => aggTrades(given, sources)),
+  'ticker/24hr': declare(DAY_PARAMETERS, dayWeight, (sources) => (given) => dayTickers(given, sources)),
+  'ticker/price': declare(oneOrMore, pairWeight, (sources) => (given) => prices(given, sources)),
+  'ticker/bookTicker': declare(oneOrMore, pairWeight, (sources) => (given) => bookTickers(given, sources)),
+};
+
 export function createEndpoints(sources: BinanceSources, weightLimit: number): ReadonlyMap<string, Endpoint> {
-  const klines = new Klines(sources);
-  const kline: Endpoint = {
-    parameters: KLINE_PARAMETERS,
-    weight: () => 2,
-    answer: (given, plan) => klines.answer(given, plan),
-  };
-  const simple = (parameters: readonly string[], weight: number, answer: (given: Given) => Body | Promise<Body>) => ({
-    parameters,
-    weight: () => weight,
-    answer,
-  });
-  return new Map<string, Endpoint>([
-    ['ping', simple([], 1, () => '{}')],
-    ['time', simple([], 1, () => `{"serverTime":${sources.clock.now()}}`)],
-    ['exchangeInfo', simple(EXCHANGE_INFO_PARAMETERS, 20, (given) => exchangeInfo(given, sources, weightLimit))],
-    ['klines', kline],
-    ['uiKlines', kline],
-    ['trades', simple(TRADE_PARAMETERS, 25, (given) => trades(given, sources))],
-    ['aggTrades', simple(AGG_TRADE_PARAMETERS, 4, (given) => aggTrades(given, sources))],
-    [
-      'ticker/24hr',
-      { parameters: [...TICKER, 'type'], weight: dayWeight, answer: (given) => dayTickers(given, sources) },
-    ],
-    ['ticker/price', { parameters: TICKER, weight: pairWeight, answer: (given) => prices(given, sources) }],
-    ['ticker/bookTicker', { parameters: TICKER, weight: pairWeight, answer: (given) => bookTickers(given, sources) }],
-  ]);
+  return new Map(
+    Object.entries(ENDPOINTS).map(([path, { weight, create }]) => [
+      path,
+      { weight, answer: create(sources, weightLimit) },
+    ]),
+  );
 }
 
 /** What Binance has and we do not, and what there is instead. */
@@ -71,8 +104,7 @@ function pairWeight(query: URLSearchParams): number {
 function dayWeight(query: URLSearchParams): number {
   if (query.has('symbol')) return 2;
   if (!query.has('symbols')) return 80;
-  const asked = safely(() => readSymbols(new Map([['symbols', query.get('symbols') ?? '']])));
-  const count = asked !== null && 'several' in asked ? (asked.several?.length ?? 0) : 0;
+  const count = safely(() => oneOrMore.symbols.read(query.get('symbols') ?? '', 'symbols'))?.length ?? 0;
   return count <= 20 ? 2 : count <= 100 ? 40 : 80;
 }
 

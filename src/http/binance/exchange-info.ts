@@ -1,20 +1,43 @@
 import type { SymbolStatus } from '../../market/event.js';
+import type { Parameter, Values } from '../../wire/parameter.js';
+import { optional } from '../parameters.js';
 import { assetsOf } from './assets.js';
 import { errors } from './error.js';
-import { type Given, parseList, readChoice, readSymbols } from './parameters.js';
+import { askedFor, choice, oneOrMore, parseList } from './parameters.js';
 import type { BinanceSources } from './sources.js';
 
-export const EXCHANGE_INFO_PARAMETERS = ['symbol', 'symbols', 'permissions', 'showPermissionSets', 'symbolStatus'];
 /** Of all prices and volumes here. */
 const STEP = '0.00000001';
 const MOST = '900000000000.00000000';
 
+const permissions: Parameter<readonly string[]> = {
+  description: '`SPOT`, or a JSON array with it: all symbols have it. Not beside symbols.',
+  schema: { type: 'string' },
+  example: 'SPOT',
+  read: (text = '', name) => {
+    const names = text.startsWith('[') ? (parseList(text) ?? ['']) : [text];
+    if (!names.every((one) => /^[A-Z0-9_]{1,30}$/.test(one))) throw errors.notValid(name);
+    return names;
+  },
+};
+export const EXCHANGE_INFO_PARAMETERS = {
+  ...oneOrMore,
+  symbolStatus: choice('Only symbols with this status.', ['TRADING', 'HALT', 'BREAK', ''], ''),
+  showPermissionSets: choice('Whether `permissionSets` are told.', ['true', 'false'], 'true'),
+  permissions: optional(permissions),
+} as const;
+
 /** GET /api/v3/exchangeInfo. There is no trading here; what describes orders is there because clients read it. */
-export function exchangeInfo(given: Given, { symbols, clock }: BinanceSources, weightLimit: number): string {
-  const asked = readSymbols(given);
-  const status = readChoice(given, 'symbolStatus', ['TRADING', 'HALT', 'BREAK', ''], '');
-  const showSets = readChoice(given, 'showPermissionSets', ['true', 'false'], 'true') === 'true';
-  const isSpot = permissionsOf(given).includes('SPOT');
+export function exchangeInfo(
+  given: Values<typeof EXCHANGE_INFO_PARAMETERS>,
+  { symbols, clock }: BinanceSources,
+  weightLimit: number,
+): string {
+  const asked = askedFor(given);
+  const status = given.symbolStatus;
+  const showSets = given.showPermissionSets === 'true';
+  if (given.permissions !== null && (given.symbol !== null || given.symbols !== null)) throw errors.badCombination();
+  const isSpot = given.permissions === null || given.permissions.includes('SPOT');
   const all = isSpot ? symbols() : [];
   const names = 'one' in asked ? [asked.one] : asked.several;
   const wanted = names === null ? all : names.map((name) => find(symbols(), name));
@@ -26,16 +49,6 @@ export function exchangeInfo(given: Given, { symbols, clock }: BinanceSources, w
     exchangeFilters: [],
     symbols: told,
   });
-}
-
-/** `SPOT`, or a JSON array with it. */
-function permissionsOf(given: Given): readonly string[] {
-  const text = given.get('permissions');
-  if (text === undefined) return ['SPOT'];
-  if (given.has('symbol') || given.has('symbols')) throw errors.badCombination();
-  const names = text.startsWith('[') ? (parseList(text) ?? ['']) : [text];
-  if (!names.every((name) => /^[A-Z0-9_]{1,30}$/.test(name))) throw errors.notValid('permissions');
-  return names;
 }
 
 function find(all: readonly SymbolStatus[], symbol: string): SymbolStatus {

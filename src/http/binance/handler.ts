@@ -2,7 +2,6 @@ import type { HttpHandler, HttpRequest, HttpResponse } from '../../wire/http.js'
 import type { Entitlements } from '../../wire/identity.js';
 import { ABSENT, createEndpoints, type Endpoint } from './endpoints.js';
 import { ApiError, errorResponse, errors, JSON_TYPE } from './error.js';
-import { readGiven } from './parameters.js';
 import type { BinanceSources } from './sources.js';
 import { WEIGHT_LIMIT, Weights } from './weights.js';
 
@@ -57,8 +56,7 @@ class BinanceRest {
       throw errors.unsupported('There is nothing at this path.', 404);
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') throw errors.wrongMethod(request.method);
-    const given = readGiven(request.query, endpoint.parameters);
-    return endpoint.answer(given, await this.#planOf(request));
+    return endpoint.answer(request.query, await this.#planOf(request));
   }
 
   async #planOf(request: HttpRequest): Promise<Entitlements | null> {

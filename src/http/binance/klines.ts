@@ -3,16 +3,24 @@ import { rollupOf } from '../../market/rollup.js';
 import { isAligned } from '../../market/shifted.js';
 import { klineRow } from '../../wire/binance/kline.js';
 import type { Entitlements } from '../../wire/identity.js';
+import type { Values } from '../../wire/parameter.js';
 import { oldestOf } from '../candles.js';
 import { errors } from './error.js';
 import { KlineBodies } from './kline-bodies.js';
-import { FAR_MS, type Given, readInterval, readLimit, readSymbol, readTime, readZone } from './parameters.js';
+import { FAR_MS, interval, limit, symbol, time, timeZone } from './parameters.js';
 import type { KlineRange } from './range.js';
 import { shiftedKlines } from './shifted-klines.js';
 import type { BinanceSources } from './sources.js';
 
-export const KLINE_PARAMETERS = ['symbol', 'interval', 'startTime', 'endTime', 'timeZone', 'limit'];
 export const MAX_KLINES = 1000;
+export const KLINE_PARAMETERS = {
+  endTime: time('The last open time.'),
+  symbol,
+  interval,
+  timeZone,
+  startTime: time('The first open time; without it come the latest.'),
+  limit: limit(MAX_KLINES),
+} as const;
 /** As many as a channel keeps in memory: what asks for more, or for older ones, is read from the store. */
 const HOT_LIMIT = 500;
 
@@ -25,8 +33,8 @@ export class Klines {
     this.#sources = sources;
   }
 
-  async answer(given: Given, plan: Entitlements | null): Promise<string | Uint8Array> {
-    const range = readRange(given);
+  async answer(given: Values<typeof KLINE_PARAMETERS>, plan: Entitlements | null): Promise<string | Uint8Array> {
+    const range = rangeOf(given);
     if (plan?.intervals?.includes(range.interval) === false)
       throw errors.notAuthorized(`The plan ${plan.plan} gives the intervals ${plan.intervals.join(' ')}.`);
     const isLatest = range.from === null && range.to === null && isAligned(range);
@@ -66,16 +74,13 @@ export class Klines {
   }
 }
 
-function readRange(given: Given): KlineRange {
-  const end = readTime(given, 'endTime');
-  return {
-    symbol: readSymbol(given),
-    interval: readInterval(given),
-    offsetMs: readZone(given),
-    from: readTime(given, 'startTime'),
-    to: end === null ? null : end + 1,
-    limit: readLimit(given, MAX_KLINES),
-  };
+function rangeOf({
+  timeZone: offsetMs,
+  startTime: from,
+  endTime,
+  ...asked
+}: Values<typeof KLINE_PARAMETERS>): KlineRange {
+  return { ...asked, offsetMs, from, to: endTime === null ? null : endTime + 1 };
 }
 
 export function rowsOf(candles: readonly Candle[]): string {

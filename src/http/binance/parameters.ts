@@ -1,5 +1,7 @@
-import { type Interval, isInterval } from '../../market/interval.js';
-import { isSymbol } from '../../market/symbol.js';
+import { INTERVALS, type Interval, isInterval } from '../../market/interval.js';
+import { isSymbol, SYMBOL_PATTERN } from '../../market/symbol.js';
+import { type Parameter, type Parameters, readValues, type Values } from '../../wire/parameter.js';
+import { optional } from '../parameters.js';
 import { errors } from './error.js';
 
 /** The end of year 9999: later than any candle, and any database can write it. */
@@ -7,15 +9,15 @@ export const FAR_MS = 253_402_300_799_000;
 const SYMBOL_RANGE = '^[A-Z0-9-_.]{1,50}$';
 const SYMBOLS_RANGE = '^\\[("[A-Z0-9-_.]{1,50}"(,"[A-Z0-9-_.]{1,50}"){0,}){0,1}\\]$';
 const NUMBER_RANGE = '^[0-9]{1,20}$';
+const USUAL_LIMIT = 500;
+/** A plus sign that was not encoded arrives as a blank. */
+const ZONE = /^([+ -]?)(\d{1,2})(?::([0-5]\d))?$/;
 const MINUTE_MS = 60_000;
 const WEST_MS = -12 * 60 * MINUTE_MS;
 const EAST_MS = 14 * 60 * MINUTE_MS;
 
-/** What a request gives, by name. Values are never empty. */
-export type Given = ReadonlyMap<string, string>;
-
-/** @throws ApiError for what is unknown, doubled or empty. */
-export function readGiven(query: URLSearchParams, known: readonly string[]): Given {
+/** By name; none is empty. @throws ApiError for what is unknown, doubled or empty. */
+function readGiven(query: URLSearchParams, known: readonly string[]): ReadonlyMap<string, string> {
   const given = new Map<string, string>();
   for (const [name, value] of query) {
     if (given.has(name)) throw errors.twice(known.includes(name) ? name : '');
@@ -27,65 +29,112 @@ export function readGiven(query: URLSearchParams, known: readonly string[]): Giv
   return given;
 }
 
-export function readSymbol(given: Given): string {
-  const text = given.get('symbol');
-  if (text === undefined) throw errors.missing('symbol');
-  return checkSymbol(text, 'symbol', SYMBOL_RANGE);
+/** Its values, each read as its declaration has it. @throws ApiError */
+export function readAll<P extends Parameters>(query: URLSearchParams, parameters: P): Values<P> {
+  return readValues(readGiven(query, Object.keys(parameters)), parameters);
 }
 
-/** One, several, or null for all there are. Several answer with a list, one with an object. */
-export function readSymbols(given: Given): { readonly one: string } | { readonly several: readonly string[] | null } {
-  const symbols = given.get('symbols');
-  if (!given.has('symbol')) return { several: symbols === undefined ? null : readList(symbols) };
-  if (symbols !== undefined) throw errors.badCombination();
-  return { one: readSymbol(given) };
+export const symbol: Parameter<string> = {
+  description: 'One symbol.',
+  schema: { type: 'string', pattern: SYMBOL_PATTERN.source },
+  required: true,
+  example: 'BTCUSDT',
+  read: (text, name) => {
+    if (text === undefined) throw errors.missing(name);
+    return checkSymbol(text, name, SYMBOL_RANGE);
+  },
+};
+
+/** One, several, or none for all there are. */
+export const oneOrMore = {
+  symbol: { ...optional(symbol), description: 'One symbol: the answer is an object.' },
+  symbols: optional<readonly string[]>({
+    description: 'A JSON array of symbols: the answer is a list. Without either it has all there are.',
+    schema: { type: 'string', pattern: SYMBOLS_RANGE },
+    example: '["BTCUSDT"]',
+    read: (text = '') => readList(text),
+  }),
+} as const;
+
+/** null: all there are. Several answer with a list, one with an object. */
+export function askedFor(
+  given: Values<typeof oneOrMore>,
+): { readonly one: string } | { readonly several: readonly string[] | null } {
+  if (given.symbol === null) return { several: given.symbols };
+  if (given.symbols !== null) throw errors.badCombination();
+  return { one: given.symbol };
 }
 
-export function readInterval(given: Given): Interval {
-  const text = given.get('interval');
-  if (text === undefined) throw errors.missing('interval');
-  if (!isInterval(text)) throw errors.badInterval();
-  return text;
-}
+export const interval: Parameter<Interval> = {
+  description: 'Length of a kline.',
+  schema: { type: 'string', enum: INTERVALS },
+  required: true,
+  example: '1m',
+  read: (text, name) => {
+    if (text === undefined) throw errors.missing(name);
+    if (!isInterval(text)) throw errors.badInterval();
+    return text;
+  },
+};
 
 /** More than there may be is as many as there may be. */
-export function readLimit(given: Given, most: number, usual = 500): number {
-  const text = given.get('limit');
-  if (text === undefined) return usual;
-  const limit = readNumber('limit', text);
-  if (limit < 1) throw errors.notValid('limit');
-  return Math.min(limit, most);
+export function limit(most: number): Parameter<number> {
+  return {
+    description: `How many; more than ${most} is ${most}.`,
+    schema: { type: 'integer', minimum: 1, default: USUAL_LIMIT },
+    example: USUAL_LIMIT,
+    read: (text, name) => {
+      if (text === undefined) return USUAL_LIMIT;
+      const value = readNumber(name, text);
+      if (value < 1) throw errors.notValid(name);
+      return Math.min(value, most);
+    },
+  };
 }
 
-/** Epoch ms, at most the end of year 9999; null: it is not given. */
-export function readTime(given: Given, name: string): number | null {
-  const text = given.get(name);
-  return text === undefined ? null : Math.min(FAR_MS, readNumber(name, text));
+/** At most the end of year 9999. */
+export function time(description: string): Parameter<number | null> {
+  return optional({
+    description: `${description} Epoch milliseconds.`,
+    schema: { type: 'integer', minimum: 0 },
+    example: 1570752000000,
+    read: (text = '', name) => Math.min(FAR_MS, readNumber(name, text)),
+  });
 }
 
-export function readId(given: Given, name: string): number | null {
-  const text = given.get(name);
-  return text === undefined ? null : readNumber(name, text);
+export const fromId: Parameter<number | null> = optional({
+  description: 'Id of the first.',
+  schema: { type: 'integer', minimum: 0 },
+  example: 1,
+  read: (text = '', name) => readNumber(name, text),
+});
+
+/** Ms east of UTC. */
+export const timeZone: Parameter<number> = {
+  description: 'The zone whose days buckets follow, such as `8`, `-1:00` or `05:45`, within −12:00 and +14:00.',
+  schema: { type: 'string', pattern: ZONE.source, default: '0' },
+  example: '0',
+  read: (text = '0', name) => readZone(text, name),
+};
+
+export function choice<T extends string>(description: string, choices: readonly T[], usual: T): Parameter<T> {
+  return {
+    description,
+    schema: { type: 'string', enum: choices, default: usual },
+    read: (text, name) => {
+      const found = text === undefined ? usual : choices.find((one) => one === text);
+      if (found === undefined) throw errors.notValid(name);
+      return found;
+    },
+  };
 }
 
-/** `8`, `-1:00`, `05:45`, within −12:00 and +14:00. @returns ms east of UTC. */
-export function readZone(given: Given): number {
-  const text = given.get('timeZone');
-  if (text === undefined) return 0;
-  // A plus sign that was not encoded arrives as a blank.
-  const [, sign, hours, minutes = '0'] = /^([+ -]?)(\d{1,2})(?::([0-5]\d))?$/.exec(text) ?? [];
-  if (hours === undefined) throw errors.notValid('timeZone');
+function readZone(text: string, name: string): number {
+  const [, sign, hours, minutes = '0'] = ZONE.exec(text) ?? [];
+  if (hours === undefined) throw errors.notValid(name);
   const east = (Number(hours) * 60 + Number(minutes)) * MINUTE_MS * (sign === '-' ? -1 : 1);
-  if (east < WEST_MS || east > EAST_MS) throw errors.notValid('timeZone');
+  if (east < WEST_MS || east > EAST_MS) throw errors.notValid(name);
   return east === 0 ? 0 : east;
-}
-
-export function readChoice<T extends string>(given: Given, name: string, choices: readonly T[], usual: T): T {
-  const text = given.get(name);
-  if (text === undefined) return usual;
-  const choice = choices.find((one) => one === text);
-  if (choice === undefined) throw errors.notValid(name);
-  return choice;
 }
 
 function readList(text: string): readonly string[] {

@@ -1,14 +1,21 @@
 import type { DayStats } from '../../market/rolling-day.js';
 import { dayTicker } from '../../wire/binance/ticker.js';
+import type { Values } from '../../wire/parameter.js';
 import { errors } from './error.js';
-import { type Given, readChoice, readSymbols } from './parameters.js';
+import { askedFor, choice, oneOrMore } from './parameters.js';
 import type { BinanceSources } from './sources.js';
 
 const ZERO = '0.00000000';
+export const DAY_PARAMETERS = {
+  type: choice('MINI leaves some out.', ['FULL', 'MINI'], 'FULL'),
+  ...oneOrMore,
+} as const;
+
+type Asked = Values<typeof oneOrMore>;
 
 /** GET /api/v3/ticker/24hr?symbol|symbols&type */
-export async function dayTickers(given: Given, sources: BinanceSources): Promise<string> {
-  const type = readChoice(given, 'type', ['FULL', 'MINI'], 'FULL');
+export async function dayTickers(given: Values<typeof DAY_PARAMETERS>, sources: BinanceSources): Promise<string> {
+  const { type } = given;
   return answer(given, sources, async (symbol) => {
     const day = await sources.hot.day(symbol);
     return day === null ? null : dayTicker(day, type);
@@ -16,7 +23,7 @@ export async function dayTickers(given: Given, sources: BinanceSources): Promise
 }
 
 /** GET /api/v3/ticker/price?symbol|symbols */
-export function prices(given: Given, sources: BinanceSources): Promise<string> {
+export function prices(given: Asked, sources: BinanceSources): Promise<string> {
   return answer(given, sources, async (symbol) => {
     const price = await lastPrice(symbol, sources);
     return price === null ? null : { symbol, price };
@@ -24,7 +31,7 @@ export function prices(given: Given, sources: BinanceSources): Promise<string> {
 }
 
 /** GET /api/v3/ticker/bookTicker?symbol|symbols: there are no order books here, so each is an empty one. */
-export function bookTickers(given: Given, sources: BinanceSources): Promise<string> {
+export function bookTickers(given: Asked, sources: BinanceSources): Promise<string> {
   return answer(given, sources, async (symbol) =>
     isKnown(symbol, sources) ? { symbol, bidPrice: ZERO, bidQty: ZERO, askPrice: ZERO, askQty: ZERO } : null,
   );
@@ -39,11 +46,11 @@ async function lastPrice(symbol: string, { hot }: BinanceSources): Promise<DaySt
 
 /** An object for one symbol, a list for several; all of them leave out those of which nothing is known yet. */
 async function answer(
-  given: Given,
+  given: Asked,
   sources: BinanceSources,
   tell: (symbol: string) => Promise<object | null>,
 ): Promise<string> {
-  const asked = readSymbols(given);
+  const asked = askedFor(given);
   if ('one' in asked) return JSON.stringify(await require(asked.one, sources, tell));
   const { several } = asked;
   if (several !== null) return JSON.stringify(await inTurn(several, (symbol) => require(symbol, sources, tell)));

@@ -3,14 +3,24 @@ import { bucketStart, DAY_MS, type Interval } from '../../market/interval.js';
 import type { HttpRequest, HttpResponse } from '../../wire/http.js';
 import type { Entitlements } from '../../wire/identity.js';
 import type { CandleSource } from '../candles.js';
-import { QueryError, readInteger } from '../query.js';
+import { optional } from '../parameters.js';
+import { QueryError } from '../query.js';
 import { type Readers, refuseInterval } from '../readers.js';
 import { ok, toUdfError, UdfError } from './answer.js';
-import { readResolution, readSeconds, readUdf } from './parameters.js';
+import { count, readUdf, resolution, seconds, udfSymbol } from './parameters.js';
 import type { UdfSymbols } from './symbols.js';
 
 /** More bars than this are refused: fewer than asked for would be a hole that the chart does not see. */
 export const MAX_BARS = 10_000;
+
+const FROM = seconds('Time of the first bar; needed without `countback`.');
+export const HISTORY_PARAMETERS = {
+  resolution,
+  to: seconds('Bars begin before it.'),
+  countback: count('So many bars before `to`, whatever `from` is.', 0, MAX_BARS, null),
+  from: optional(FROM),
+  symbol: udfSymbol,
+} as const;
 
 interface Wanted {
   readonly symbol: string;
@@ -43,15 +53,11 @@ export async function history(parts: Parts, request: HttpRequest): Promise<HttpR
 }
 
 async function readWanted(symbols: UdfSymbols, query: URLSearchParams): Promise<Wanted> {
-  const given = readUdf(query);
-  const interval = readResolution(given.get('resolution'));
-  const to = readSeconds('to', given.get('to'));
-  const countText = given.get('countback');
-  const countback = countText === undefined ? null : readInteger('countback', countText, 0, MAX_BARS);
-  const fromText = given.get('from');
-  const from = countback !== null && fromText === undefined ? to : readSeconds('from', fromText);
+  const { resolution: interval, to, countback, ...asked } = readUdf(query, HISTORY_PARAMETERS);
+  const from = asked.from ?? (countback === null ? FROM.read(undefined, 'from') : to);
   if (countback === null && from > to) throw new QueryError('"from" must not be after "to".');
-  return { symbol: (await symbols.find(given.get('symbol'))).symbol, interval, from, to, countback: countback || null };
+  const { symbol } = await symbols.find(asked.symbol);
+  return { symbol, interval, from, to, countback: countback || null };
 }
 
 /** What the reader is held to. @throws UdfError */

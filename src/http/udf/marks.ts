@@ -2,10 +2,11 @@ import type { Log } from '../../kit/log.js';
 import type { HttpRequest, HttpResponse } from '../../wire/http.js';
 import type { ListedSignal } from '../../wire/signals.js';
 import { type AuthSource, refuse, whoSends } from '../bearer.js';
+import { optional } from '../parameters.js';
 import { QueryError } from '../query.js';
 import type { SignalSource } from '../signals.js';
 import { ok, toUdfError } from './answer.js';
-import { readResolution, readSeconds, readUdf } from './parameters.js';
+import { readUdf, resolution, seconds, udfSymbol } from './parameters.js';
 import type { UdfSymbols } from './symbols.js';
 
 /** Signals looked at in one request, and in one read: the newest ones of the symbol. */
@@ -13,6 +14,13 @@ const MAX_SIGNALS = 2_000;
 const PAGE = 500;
 const MAX_TEXT = 300;
 const COLORS = { rule: { name: 'blue', hex: '#2f6fed' }, publisher: { name: 'green', hex: '#0b8f68' } } as const;
+
+export const MARK_PARAMETERS = {
+  from: seconds('Of the first mark.'),
+  to: seconds('Of the last mark.'),
+  resolution: optional(resolution),
+  symbol: udfSymbol,
+} as const;
 
 /** Who reads signals, and where; null: there are no accounts. */
 export interface MarkSource {
@@ -31,7 +39,7 @@ export async function marks(parts: Parts, request: HttpRequest): Promise<HttpRes
   const signals = await signalsOf(parts, request);
   return ok({
     id: signals.map(({ id }) => id),
-    time: signals.map(({ createdAt }) => seconds(createdAt)),
+    time: signals.map(({ createdAt }) => toSeconds(createdAt)),
     color: signals.map(({ source }) => COLORS[source].name),
     text: signals.map(describe),
     label: signals.map(({ type }) => type.charAt(0).toUpperCase()),
@@ -46,7 +54,7 @@ export async function timescaleMarks(parts: Parts, request: HttpRequest): Promis
   return ok(
     signals.map((signal) => ({
       id: signal.id,
-      time: seconds(signal.createdAt),
+      time: toSeconds(signal.createdAt),
       color: COLORS[signal.source].hex,
       label: signal.type.charAt(0).toUpperCase(),
       tooltip: [describe(signal)],
@@ -56,11 +64,9 @@ export async function timescaleMarks(parts: Parts, request: HttpRequest): Promis
 
 /** Ascending. Both ends of the time belong to it. */
 async function signalsOf({ symbols, marks, log }: Parts, request: HttpRequest): Promise<readonly ListedSignal[]> {
-  const given = readUdf(request.query);
-  const [from, to] = [readSeconds('from', given.get('from')), readSeconds('to', given.get('to'))];
+  const { from, to, symbol: name } = readUdf(request.query, MARK_PARAMETERS);
   if (from > to) throw new QueryError('"from" must not be after "to".');
-  if (given.has('resolution')) readResolution(given.get('resolution'));
-  const { symbol } = await symbols.find(given.get('symbol'));
+  const { symbol } = await symbols.find(name);
   if (marks === null || request.header('authorization') === undefined) return [];
   const sender = await whoSends(marks.auth, request, log);
   if ('refusal' in sender) throw toUdfError(sender.refusal);
@@ -94,6 +100,6 @@ function describe({ type, data }: ListedSignal): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
-function seconds(timeMs: number): number {
+function toSeconds(timeMs: number): number {
   return Math.floor(timeMs / 1000);
 }

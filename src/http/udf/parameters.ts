@@ -1,5 +1,6 @@
 import { type Interval, isInterval } from '../../market/interval.js';
-import { printable, QueryError } from '../query.js';
+import { type Parameter, type Parameters, readValues, type Values } from '../../wire/parameter.js';
+import { printable, QueryError, readInteger } from '../query.js';
 
 /** TradingView's names: minutes as a number, then days, weeks, months. */
 const RESOLUTIONS: Readonly<Record<Interval, string>> = {
@@ -27,18 +28,62 @@ export const INTRADAY = SUPPORTED_RESOLUTIONS.filter((name) => /^\d+$/.test(name
 /** Later than this as epoch seconds is no date, but every recent time in milliseconds is. */
 const MAX_SECONDS = 1e11;
 
-/** Parameters that are not known are ignored: versions of the library differ in what they add. @throws QueryError for repeated ones */
-export function readUdf(query: URLSearchParams): ReadonlyMap<string, string> {
+/** Parameters that are not known are ignored: versions of the library differ in what they add. @throws QueryError */
+export function readUdf<P extends Parameters>(query: URLSearchParams, parameters: P): Values<P> {
   const values = new Map<string, string>();
   for (const [name, value] of query) {
     if (values.has(name)) throw new QueryError(`"${printable(name)}" is given more than once; give it once.`);
     values.set(name, value);
   }
-  return values;
+  return readValues(values, parameters);
+}
+
+export const udfSymbol: Parameter<string> = {
+  description: '`SYMBOL` or `EXCHANGE:SYMBOL`.',
+  schema: { type: 'string', minLength: 1 },
+  required: true,
+  example: 'BTCUSDT',
+  read: (text) => {
+    if (text === undefined || text === '') throw new QueryError('"symbol" is missing, such as symbol=BTCUSDT.');
+    return text;
+  },
+};
+
+export const resolution: Parameter<Interval> = {
+  description: 'Length of a bar: minutes as a number, or days, weeks, months.',
+  schema: { type: 'string', enum: [...SUPPORTED_RESOLUTIONS, ...Object.keys(SHORT)] },
+  required: true,
+  example: '60',
+  read: readResolution,
+};
+
+/** @returns epoch ms */
+export function seconds(description: string): Parameter<number> {
+  return {
+    description: `${description} Epoch seconds.`,
+    schema: { type: 'integer' },
+    required: true,
+    example: 1570752000,
+    read: (text, name) => readSeconds(name, text),
+  };
+}
+
+/** An empty one counts as not given. */
+export function count(description: string, min: number, max: number, usual: number | null): Parameter<number | null> {
+  return {
+    description,
+    schema: { type: 'integer', minimum: min, maximum: max, ...(usual === null ? {} : { default: usual }) },
+    read: (text, name) => (text ? readInteger(name, text, min, max) : usual),
+  };
+}
+
+/** Empty where it is not given. */
+export function word(description: string): Parameter<string> {
+  return { description, schema: { type: 'string' }, read: (text = '') => text };
 }
 
 /** @throws QueryError */
-export function readResolution(text: string | undefined): Interval {
+function readResolution(text: string | undefined): Interval {
   const name = SHORT[text ?? ''] ?? text;
   for (const [interval, resolution] of Object.entries(RESOLUTIONS))
     if (resolution === name && isInterval(interval)) return interval;
@@ -46,8 +91,8 @@ export function readResolution(text: string | undefined): Interval {
   throw new QueryError(`"resolution" must be one of ${SUPPORTED_RESOLUTIONS.join(' ')}; ${was}.`);
 }
 
-/** Epoch seconds, also before 1970, where charts get when they scroll back. @returns epoch ms. @throws QueryError */
-export function readSeconds(name: string, text: string | undefined): number {
+/** Also before 1970, where charts get when they scroll back. @returns epoch ms. @throws QueryError */
+function readSeconds(name: string, text: string | undefined): number {
   const seconds = text !== undefined && /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (Math.abs(seconds) < MAX_SECONDS) return seconds * 1000;
   if (seconds >= MAX_SECONDS) throw new QueryError(`"${name}" must be epoch seconds, not milliseconds.`);

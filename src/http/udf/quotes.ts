@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse } from '../../wire/http.js';
 import type { Entitlements } from '../../wire/identity.js';
+import type { Parameter } from '../../wire/parameter.js';
 import type { CandleSource } from '../candles.js';
 import { printable, QueryError } from '../query.js';
 import type { Readers } from '../readers.js';
@@ -10,6 +11,21 @@ import { describe, exchangeOf, type UdfSymbols } from './symbols.js';
 
 const MAX_SYMBOLS = 50;
 
+const symbols: Parameter<readonly string[]> = {
+  description: `Names of up to ${MAX_SYMBOLS} symbols, separated by commas.`,
+  schema: { type: 'string', minLength: 1 },
+  required: true,
+  example: 'BTCUSDT,ETHUSDT',
+  read: (text) => {
+    if (text === undefined || text === '')
+      throw new QueryError('"symbols" is missing, such as symbols=BTCUSDT,ETHUSDT.');
+    const names = text.split(',');
+    if (names.length > MAX_SYMBOLS) throw new QueryError(`"symbols" may name at most ${MAX_SYMBOLS}.`);
+    return names;
+  },
+};
+export const QUOTE_PARAMETERS = { symbols } as const;
+
 interface Parts {
   readonly candles: CandleSource;
   readonly symbols: UdfSymbols;
@@ -18,10 +34,7 @@ interface Parts {
 
 /** GET /udf/quotes?symbols=A,B: the day so far, against the close of the day before. Bid and ask are not known here, and left out. */
 export async function quotes(parts: Parts, request: HttpRequest): Promise<HttpResponse> {
-  const text = readUdf(request.query).get('symbols');
-  if (text === undefined || text === '') throw new QueryError('"symbols" is missing, such as symbols=BTCUSDT,ETHUSDT.');
-  const names = text.split(',');
-  if (names.length > MAX_SYMBOLS) throw new QueryError(`"symbols" may name at most ${MAX_SYMBOLS}.`);
+  const { symbols: names } = readUdf(request.query, QUOTE_PARAMETERS);
   const plan = await readPlan(parts.readers, request, '1d');
   return ok({ s: 'ok', d: await Promise.all(names.map((name) => quote(parts, name, plan))) });
 }

@@ -1,10 +1,10 @@
 import type { SymbolStatus } from '../../market/event.js';
 import type { HttpRequest, HttpResponse } from '../../wire/http.js';
 import type { CandleSource } from '../candles.js';
-import { printable, QueryError, readInteger } from '../query.js';
+import { printable } from '../query.js';
 import type { SymbolSource } from '../symbols.js';
 import { ok, UdfError } from './answer.js';
-import { INTRADAY, readUdf, SUPPORTED_RESOLUTIONS } from './parameters.js';
+import { count, INTRADAY, readUdf, SUPPORTED_RESOLUTIONS, udfSymbol, word } from './parameters.js';
 
 const TYPE = 'crypto';
 const DEFAULT_RESULTS = 30;
@@ -13,6 +13,13 @@ const MAX_RESULTS = 200;
 const SAMPLE = 100;
 const MIN_DECIMALS = 2;
 const NO_MORE = 'ended';
+export const SYMBOL_PARAMETERS = { symbol: udfSymbol } as const;
+export const SEARCH_PARAMETERS = {
+  query: word('A part of the name.'),
+  type: word(`Of the symbols: empty, or ${TYPE}, which all are.`),
+  exchange: word('Of the symbols; empty for all.'),
+  limit: count('Results.', 1, MAX_RESULTS, DEFAULT_RESULTS),
+} as const;
 
 /** The symbols there are, as TradingView's library sees them: their exchange is the source that feeds them. */
 export class UdfSymbols {
@@ -49,7 +56,7 @@ export class UdfSymbols {
 
   /** GET /udf/symbols?symbol */
   async info({ query }: HttpRequest): Promise<HttpResponse> {
-    const status = await this.find(readUdf(query).get('symbol'));
+    const status = await this.find(readUdf(query, SYMBOL_PARAMETERS).symbol);
     const { price, volume } = await this.#decimalsOf(status.symbol);
     const exchange = exchangeOf(status);
     return ok({
@@ -85,11 +92,9 @@ export class UdfSymbols {
 
   /** GET /udf/search?query&type&exchange&limit. What begins with the query comes first. */
   async search({ query }: HttpRequest): Promise<HttpResponse> {
-    const given = readUdf(query);
-    const text = (given.get('query') ?? '').trim().toUpperCase();
-    const limitText = given.get('limit');
-    const limit = limitText ? readInteger('limit', limitText, 1, MAX_RESULTS) : DEFAULT_RESULTS;
-    const [type, exchange] = [given.get('type') || TYPE, given.get('exchange') ?? ''];
+    const given = readUdf(query, SEARCH_PARAMETERS);
+    const text = given.query.trim().toUpperCase();
+    const [type, exchange] = [given.type || TYPE, given.exchange];
     const isAsked = (status: SymbolStatus) =>
       type === TYPE &&
       (exchange === '' || exchangeOf(status) === exchange) &&
@@ -97,12 +102,11 @@ export class UdfSymbols {
     const rank = ({ symbol }: SymbolStatus) => (symbol.startsWith(text) ? 0 : 1);
     const found = (await this.#symbols.symbols()).filter(isAsked);
     found.sort((a, b) => rank(a) - rank(b) || (a.symbol < b.symbol ? -1 : 1));
-    return ok(found.slice(0, limit).map(toResult));
+    return ok(found.slice(0, given.limit ?? DEFAULT_RESULTS).map(toResult));
   }
 
-  /** By `SYMBOL` or `EXCHANGE:SYMBOL`. @throws QueryError, or UdfError where there is none */
-  async find(text: string | undefined): Promise<SymbolStatus> {
-    if (text === undefined || text === '') throw new QueryError('"symbol" is missing, such as symbol=BTCUSDT.');
+  /** By `SYMBOL` or `EXCHANGE:SYMBOL`. @throws UdfError where there is none */
+  async find(text: string): Promise<SymbolStatus> {
     const found = (await this.#symbols.symbols()).find(
       (status) => status.symbol === text || `${exchangeOf(status)}:${status.symbol}` === text,
     );

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseDecimal } from '../../kit/decimal.js';
 import { DAY_MS, INTERVALS } from '../../market/interval.js';
-import { isSymbol, SYMBOL_RULE } from '../../market/symbol.js';
+import { SYMBOL_PATTERN, SYMBOL_RULE } from '../../market/symbol.js';
 import { canonicalDecimal } from './canonical.js';
 
 /** What a user may ask for. Limits bound the work of a candle and the history an indicator needs. */
@@ -28,15 +28,16 @@ const op = z.enum(COMPARISONS, { error: `must be one of ${COMPARISONS.join(', ')
 const level = z
   .string({ error: 'must be a decimal string, such as "0.00141342"' })
   .refine((text) => parseDecimal(text) !== null, 'must be a decimal string, such as "0.00141342"')
+  .describe('A decimal, such as "0.00141342".')
   .transform(canonicalDecimal);
-const count = (min: number, max: number) =>
-  z
-    .int({ error: `must be an integer from ${min} to ${max}` })
-    .refine((n) => n >= min && n <= max, `must be an integer from ${min} to ${max}`);
-const number = (min: number, max: number) =>
-  z
-    .number({ error: `must be a number from ${min} to ${max}` })
-    .refine((n) => n >= min && n <= max, `must be a number from ${min} to ${max}`);
+const count = (min: number, max: number) => {
+  const error = `must be an integer from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+};
+const number = (min: number, max: number) => {
+  const error = `must be a number from ${min} to ${max}`;
+  return z.number({ error }).min(min, { error }).max(max, { error });
+};
 const period = count(2, RULE_LIMITS.period);
 const smoothed = count(2, RULE_LIMITS.smoothedPeriod);
 
@@ -96,19 +97,17 @@ export const leafSchema = z.discriminatedUnion('type', [price, change, rsi, aver
 export type Leaf = z.infer<typeof leafSchema>;
 export type Condition = Leaf | { readonly all: readonly Condition[] } | { readonly any: readonly Condition[] };
 
-const time = z.int({ error: 'must be epoch milliseconds' }).refine((ms) => ms > 0, 'must be epoch milliseconds');
+const time = z.int({ error: 'must be epoch milliseconds' }).positive({ error: 'must be epoch milliseconds' });
 
 /** Everything of a rule but its condition, which is read apart. */
 export const headSchema = z.strictObject({
   name: z
     .string({ error: 'must be text' })
-    .refine(
-      (text) => text.length >= 1 && text.length <= RULE_LIMITS.nameLength,
-      `must have 1 to ${RULE_LIMITS.nameLength} characters`,
-    )
+    .min(1, `must have 1 to ${RULE_LIMITS.nameLength} characters`)
+    .max(RULE_LIMITS.nameLength, `must have 1 to ${RULE_LIMITS.nameLength} characters`)
     .refine((text) => !text.includes('\0'), 'must not contain the character U+0000')
     .exactOptional(),
-  symbol: z.string({ error: `must be ${SYMBOL_RULE}` }).refine(isSymbol, `must be ${SYMBOL_RULE}`),
+  symbol: z.string({ error: `must be ${SYMBOL_RULE}` }).regex(SYMBOL_PATTERN, `must be ${SYMBOL_RULE}`),
   interval: z.enum(INTERVALS, { error: `must be one of ${INTERVALS.join(' ')}` }),
   when: z.undefined().optional(),
   cooldownMs: count(0, RULE_LIMITS.cooldownMs).exactOptional(),
