@@ -6,6 +6,7 @@ import { GatewayStats } from '../gateway/stats.js';
 import { chooseTransport } from '../gateway/transport/create.js';
 import { withBinance } from '../http/binance/handler.js';
 import { candlesRoute } from '../http/candles.js';
+import { documentRoutes } from '../http/documents/routes.js';
 import { healthRoutes } from '../http/health.js';
 import { metricsRoute } from '../http/metrics.js';
 import { pageRoutes } from '../http/pages.js';
@@ -120,7 +121,7 @@ async function routesOf(
     ...(ingest?.diskFails === true ? ['closed candles do not reach the disk'] : []),
     ...parts.notReady(),
   ];
-  return [
+  const routes: Route[] = [
     ...healthRoutes({ notReady }),
     metricsRoute(around.config.workers > 1 ? metricsOfAll(metrics, around.clock) : metrics),
     tradesRoute(intakeOf(around, ingest)),
@@ -137,10 +138,14 @@ async function routesOf(
             clock: around.clock,
             log: around.log,
           }),
-          ...(await pageRoutes(join(packageRoot(), 'dist', 'web'))),
         ]
       : []),
   ];
+  const documents: Route[] = documentRoutes(async () =>
+    (await import('./api-documents.js')).apiDocuments([...routes, ...documents], serves),
+  );
+  const pages = serves ? await pageRoutes(join(packageRoot(), 'dist', 'web')) : [];
+  return [...routes, ...documents, ...pages];
 }
 
 function readersOf({ log }: Around, { users }: Parts): Readers {
