@@ -7,7 +7,6 @@ import {
   parseOrigins,
   parseRoles,
   type Role,
-  UNUSED_VARIABLES,
   VARIABLES,
   type Variables,
   variablesSchema,
@@ -20,6 +19,8 @@ export interface Config<F> {
   /** null = the embedded engine. May hold a password: never log it. */
   readonly databaseUrl: string | null;
   readonly timescaleUrl: string | null;
+  /** null = the embedded engine. May hold a password: never log it. */
+  readonly clickhouseUrl: string | null;
   /** null = one process, without a bus. May hold a password: never log it. */
   readonly redisUrl: string | null;
   /** Before every key and channel in Redis. */
@@ -48,7 +49,7 @@ export interface Config<F> {
   readonly spoolMaxBytes: number;
   /** null = keep everything. */
   readonly retentionDays: number | null;
-  /** To be logged once: variables that look misspelt or have no effect. */
+  /** To be logged once: variables that look misspelt. */
   readonly warnings: readonly string[];
 }
 
@@ -68,7 +69,7 @@ export type FeedParser<F> = (text: string) => { readonly specs: readonly F[] } |
  * @throws ConfigError with all problems.
  */
 export function loadConfig<F>(parseFeeds: FeedParser<F>, env: Environment = process.env): Config<F> {
-  const names = [...Object.keys(VARIABLES), ...UNUSED_VARIABLES];
+  const names = Object.keys(VARIABLES);
   const { values, errors } = readEnvironment(env, names);
   const parsed = variablesSchema.safeParse(values);
   for (const issue of parsed.error?.issues ?? []) errors.push(`${issue.path.join('.')} ${issue.message}`);
@@ -78,7 +79,7 @@ export function loadConfig<F>(parseFeeds: FeedParser<F>, env: Environment = proc
   const dataDir = probeDataDir(values.DATA_DIR ?? './data');
   if ('error' in dataDir) errors.push(`DATA_DIR ${dataDir.error}`);
   if (!parsed.success || 'errors' in feeds || 'error' in dataDir || errors.length > 0) throw new ConfigError(errors);
-  return freeze(parsed.data, feeds.specs, dataDir.path, warnings(env, values, names));
+  return freeze(parsed.data, feeds.specs, dataDir.path, likelyTypos(env, names));
 }
 
 /** What is right by itself but not together. */
@@ -110,6 +111,7 @@ function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: re
     host: v.HOST,
     databaseUrl: v.DATABASE_URL ?? null,
     timescaleUrl: v.TIMESCALE_URL ?? v.DATABASE_URL ?? null,
+    clickhouseUrl: v.CLICKHOUSE_URL ?? null,
     redisUrl: v.REDIS_URL ?? null,
     redisPrefix: v.REDIS_PREFIX,
     jwtSecret: v.JWT_SECRET ?? null,
@@ -130,9 +132,4 @@ function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: re
     retentionDays: v.RETENTION_DAYS ?? null,
     warnings: Object.freeze([...notes]),
   });
-}
-
-function warnings(env: Environment, values: Environment, names: readonly string[]): string[] {
-  const unused = UNUSED_VARIABLES.filter((name) => values[name] !== undefined);
-  return [...unused.map((name) => `${name} is set but has no effect in this version`), ...likelyTypos(env, names)];
 }

@@ -40,9 +40,9 @@ function httpUrl() {
     );
 }
 
-const ROLES = ['ingest', 'gateway', 'signals'] as const;
+const ROLES = ['ingest', 'gateway', 'signals', 'analytics'] as const;
 
-/** What a process does. `ingest` turns trades into candles, `gateway` serves clients, `signals` evaluates rules. */
+/** What a process does. `ingest` turns trades into candles, `gateway` serves clients, `signals` evaluates rules, `analytics` fills ClickHouse. */
 export type Role = (typeof ROLES)[number];
 
 const ROLES_RULE = `must be "all" or a list of ${ROLES.join(', ')}`;
@@ -71,6 +71,7 @@ export const VARIABLES = {
   TIMESCALE_URL: postgresUrl().optional(),
   DATA_DIR: z.string().default('./data'),
   FEEDS: z.string().default('demo'),
+  CLICKHOUSE_URL: httpUrl().optional(),
   REDIS_URL: z.string().refine(isRedisUrl, `must be ${REDIS_URL_RULE}`).optional(),
   REDIS_PREFIX: z
     .string()
@@ -101,9 +102,6 @@ export const VARIABLES = {
   SPOOL_MAX_MB: integer(1, 1_048_576, ' (megabytes)').default(1024),
   RETENTION_DAYS: integer(1, 36_500, ' (days; not set = keep everything)').optional(),
 } as const;
-
-/** Known to Candlecast but without effect in this version. */
-export const UNUSED_VARIABLES = ['CLICKHOUSE_URL'] as const;
 
 export const variablesSchema = z.object(VARIABLES);
 

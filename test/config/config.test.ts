@@ -30,9 +30,10 @@ test('defaults', () => {
     host: '127.0.0.1',
     databaseUrl: null,
     timescaleUrl: null,
+    clickhouseUrl: null,
     redisUrl: null,
     redisPrefix: '',
-    roles: ['ingest', 'gateway', 'signals'],
+    roles: ['ingest', 'gateway', 'signals', 'analytics'],
     trustedProxies: 0,
     workers: 1,
     jwtSecret: null,
@@ -136,10 +137,9 @@ test.skipIf(process.getuid?.() === 0)('a data directory without permission is re
   chmodSync(path, 0o700);
 });
 
-test('variables without effect and misspelt ones are warned of', () => {
-  const env = { CLICKHOUSE_URL: 's', FEED: 'demo', LOGLEVEL: 'info', CANDLECAST_PORT: '1', DATABSE_URL: 'x' };
+test('misspelt variables are warned of', () => {
+  const env = { FEED: 'demo', LOGLEVEL: 'info', CANDLECAST_PORT: '1', DATABSE_URL: 'x' };
   expect(load(env).warnings).toEqual([
-    'CLICKHOUSE_URL is set but has no effect in this version',
     'FEED is not a variable of Candlecast: did you mean FEEDS?',
     'LOGLEVEL is not a variable of Candlecast: did you mean LOG_LEVEL?',
     'CANDLECAST_PORT is not a variable of Candlecast: did you mean PORT?',

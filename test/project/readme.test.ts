@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { UNUSED_VARIABLES, VARIABLES } from '../../src/config/variables.js';
+import { VARIABLES } from '../../src/config/variables.js';
 import { testDataDir } from '../support/database.js';
 import { asKline, exchangeKlines, TRADES_FILE } from '../support/oracle.js';
 import { restartablePort, Server } from '../support/server.js';
@@ -13,7 +13,7 @@ import { documents, ROOT, read } from './files.js';
 type PrintedCandle = Parameters<typeof asKline>[0];
 
 const readme = read('README.md');
-const known = [...Object.keys(VARIABLES), ...UNUSED_VARIABLES].sort();
+const known = Object.keys(VARIABLES).sort();
 
 describe.each(documents())('%s', (document) => {
   it('links to files that exist', () => {
