@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { takeLock } from '../store/embedded/lock.js';
+import { takeLock } from '../kit/embedded/lock.js';
 import { Jobs } from '../store/jobs.js';
 import { refreshRange, setRetention } from '../store/refresh.js';
 import { Spool } from '../store/spool/spool.js';

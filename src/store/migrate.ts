@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres';
 import { UserError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { type Migration, type MigrationSet, readMigrations } from './migrations.js';
+import { type Migration, type MigrationSet, readMigrations } from '../kit/migrations.js';
 
 export interface MigrateOptions {
   readonly sql: Sql;

@@ -6,7 +6,19 @@ import { describe, expect, it } from 'vitest';
 const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** Each folder may import from itself and from those listed: one direction, and stages never from each other. */
-const STAGES = ['feed', 'candles', 'store', 'bus', 'cluster', 'gateway', 'accounts', 'signals', 'analytics', 'http', 'ops'];
+const STAGES = [
+  'feed',
+  'candles',
+  'store',
+  'bus',
+  'cluster',
+  'gateway',
+  'accounts',
+  'signals',
+  'analytics',
+  'http',
+  'ops',
+];
 const BASE = ['kit', 'market', 'wire'];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kit: [],

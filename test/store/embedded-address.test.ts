@@ -6,10 +6,10 @@ import { dirname, join } from 'node:path';
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/kit/clock.js';
+import { prepareSocketDirectory, socketDirectory } from '../../src/kit/embedded/socket-directory.js';
 import { UserError } from '../../src/kit/errors.js';
 import { silentLog } from '../../src/kit/log.js';
-import { SOCKET_NAME } from '../../src/store/embedded/ipc.js';
-import { prepareSocketDirectory, socketDirectory } from '../../src/store/embedded/socket-directory.js';
+import { POSTGRES } from '../../src/store/embedded/running.js';
 import { type EmbeddedDatabase, postgresOptions, startEmbeddedDatabase } from '../../src/store/embedded/start.js';
 import { Database } from '../../src/store/timescale/database.js';
 import { readEpochs, takePartition } from '../../src/store/timescale/writers.js';
@@ -87,18 +87,18 @@ it('the address depends on the directory, not on the way to it', async () => {
   const link = `${dataDir}-link`;
   await symlink(dataDir, link);
   onTestFinished(() => rm(link, { force: true }));
-  const place = await socketDirectory(dataDir);
+  const place = await socketDirectory(dataDir, POSTGRES);
   expect(dirname(place)).toBe(tmpdir());
-  expect(await socketDirectory(link)).toBe(place);
+  expect(await socketDirectory(link, POSTGRES)).toBe(place);
   await mkdir(join(dataDir, 'other'));
-  expect(await socketDirectory(join(dataDir, 'other'))).not.toBe(place);
+  expect(await socketDirectory(join(dataDir, 'other'), POSTGRES)).not.toBe(place);
 });
 
 it('an address that is too long for a socket is refused', async () => {
   const before = process.env.TMPDIR;
   process.env.TMPDIR = `/${'long/'.repeat(14)}`;
   try {
-    const place = socketDirectory(dataDir);
+    const place = socketDirectory(dataDir, POSTGRES);
     await expect(place).rejects.toThrow(/set TMPDIR to a shorter directory/);
     await expect(place).rejects.toBeInstanceOf(UserError);
   } finally {
@@ -117,32 +117,32 @@ it('the directory is made private, and a socket that nobody serves is removed', 
   const directory = await place();
   await mkdir(directory);
   await chmod(directory, 0o755);
-  await writeFile(join(directory, SOCKET_NAME), '');
-  await prepareSocketDirectory(directory);
+  await writeFile(join(directory, POSTGRES.socket), '');
+  await prepareSocketDirectory(directory, POSTGRES);
   expect((await stat(directory)).mode & 0o777).toBe(0o700);
-  await expect(access(join(directory, SOCKET_NAME))).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(access(join(directory, POSTGRES.socket))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 it('a socket that another database serves is left alone', async () => {
   const directory = await place();
   await mkdir(directory, { mode: 0o700 });
-  const other = createServer((socket) => socket.destroy()).listen(join(directory, SOCKET_NAME));
+  const other = createServer((socket) => socket.destroy()).listen(join(directory, POSTGRES.socket));
   await once(other, 'listening');
   onTestFinished(() => void other.close());
-  await expect(prepareSocketDirectory(directory)).rejects.toThrow(/another database listens in/);
-  await access(join(directory, SOCKET_NAME));
+  await expect(prepareSocketDirectory(directory, POSTGRES)).rejects.toThrow(/another database listens in/);
+  await access(join(directory, POSTGRES.socket));
 });
 
 it('a link, a file and a directory of somebody else are not used', async () => {
   const directory = await place();
   await symlink(dataDir, directory);
-  await expect(prepareSocketDirectory(directory)).rejects.toBeInstanceOf(UserError);
+  await expect(prepareSocketDirectory(directory, POSTGRES)).rejects.toBeInstanceOf(UserError);
   await rm(directory);
   await writeFile(directory, '');
-  await expect(prepareSocketDirectory(directory)).rejects.toThrow(/belongs to somebody else/);
+  await expect(prepareSocketDirectory(directory, POSTGRES)).rejects.toThrow(/belongs to somebody else/);
   if (process.getuid?.() !== 0) return;
   await rm(directory);
   await mkdir(directory, { mode: 0o700 });
   await chown(directory, 65_534, 65_534);
-  await expect(prepareSocketDirectory(directory)).rejects.toThrow(/belongs to somebody else/);
+  await expect(prepareSocketDirectory(directory, POSTGRES)).rejects.toThrow(/belongs to somebody else/);
 });

@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import postgres, { type Options, type Sql } from 'postgres';
 import { silentLog } from '../../src/kit/log.js';
+import { readMigrations } from '../../src/kit/migrations.js';
 import { postgresOptions, startEmbeddedDatabase } from '../../src/store/embedded/start.js';
 import { migrate } from '../../src/store/migrate.js';
-import { readMigrations } from '../../src/store/migrations.js';
 
 const run = promisify(execFile);
 

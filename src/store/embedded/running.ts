@@ -1,15 +1,13 @@
-import { lstat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { SOCKET_NAME } from './ipc.js';
-import { answers, socketDirectory } from './socket-directory.js';
+import { runningEngine } from '../../kit/embedded/running.js';
+import type { SocketKind } from '../../kit/embedded/socket-directory.js';
+
+/** As libpq names it. */
+export const POSTGRES: SocketKind = { engine: 'db', socket: '.s.PGSQL.5432' };
 
 /** The URL of the embedded database of a DATA_DIR where a process of this user serves it now; null where none does. */
 export async function runningDatabase(dataDir: string): Promise<string | null> {
-  const directory = await socketDirectory(dataDir);
-  const found = await lstat(directory).catch(() => null);
-  // The temporary directory is everybody's: what somebody else put there is not asked.
-  if (found === null || !found.isDirectory() || found.uid !== process.getuid?.()) return null;
-  return (await answers(join(directory, SOCKET_NAME))) ? embeddedUrl(directory) : null;
+  const directory = await runningEngine(dataDir, POSTGRES);
+  return directory === null ? null : embeddedUrl(directory);
 }
 
 /** @param directory of its socket */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { UserError } from '../kit/errors.js';
+import { UserError } from './errors.js';
 import { splitStatements } from './sql-statements.js';
 
 /** One numbered file: `0001_tables.sql`. */

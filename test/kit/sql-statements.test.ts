@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { splitStatements } from '../../src/store/sql-statements.js';
+import { splitStatements } from '../../src/kit/sql-statements.js';
 
 describe('splitStatements', () => {
   const cases: readonly (readonly [string, string, readonly string[]])[] = [

@@ -1,9 +1,9 @@
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, dirname } from 'node:path';
-import type { Clock } from '../../kit/clock.js';
-import { UserError } from '../../kit/errors.js';
-import { SOCKET_DIRECTORY_PREFIX } from './ipc.js';
+import type { Clock } from '../clock.js';
+import { UserError } from '../errors.js';
+import { SOCKET_DIRECTORY_PREFIX } from './socket-directory.js';
 
 /** Who holds a data directory. `started` tells a process from a later one with the same pid; null where it cannot be read. */
 interface Holder {

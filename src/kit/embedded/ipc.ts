@@ -1,4 +1,4 @@
-/** What the server tells its database process. */
+/** What a server tells a process that it forked for an embedded engine. */
 export interface StartOrder {
   readonly type: 'start';
   readonly dataDir: string;
@@ -10,7 +10,7 @@ export interface StopOrder {
 
 export type Order = StartOrder | StopOrder;
 
-/** What the database process tells its server. */
+/** What that process tells its server. */
 export type Report =
   | { readonly type: 'progress'; readonly text: string }
   | {
@@ -23,7 +23,3 @@ export type Report =
   | { readonly type: 'ready'; readonly directory: string }
   /** Not opened. `forUser`: the message says what to do. */
   | { readonly type: 'failed'; readonly message: string; readonly forUser: boolean };
-
-export const SOCKET_NAME = '.s.PGSQL.5432';
-/** Of the directory in the system's temporary directory that holds the socket. */
-export const SOCKET_DIRECTORY_PREFIX = 'candlecast-db-';
