@@ -20,6 +20,9 @@ export interface MigrationSet {
   readonly migrations: readonly Migration[];
 }
 
+/** A row of a database's journal of what it was migrated with. */
+export type Applied = Pick<Migration, 'version' | 'name' | 'checksum'>;
+
 const FILE_NAME = /^(\d{4})_([\w-]+)\.sql$/;
 
 /**
@@ -45,4 +48,32 @@ async function readMigration(directory: string, file: string): Promise<Migration
   const normal = text.replaceAll('\r\n', '\n');
   const checksum = createHash('sha256').update(normal).digest('hex');
   return { version: Number(version), name, checksum, statements: splitStatements(normal) };
+}
+
+/** What is to be applied yet, in order. @throws UserError when what was applied is not what we would apply. */
+export function pendingMigrations(set: MigrationSet, applied: readonly Applied[]): Migration[] {
+  check(applied, set);
+  const done = new Set(applied.map(({ version }) => version));
+  return set.migrations.filter(({ version }) => !done.has(version));
+}
+
+function check(applied: readonly Applied[], set: MigrationSet): void {
+  for (const { version, name, checksum } of applied) {
+    const known = set.migrations.find((migration) => migration.version === version);
+    if (known === undefined) {
+      throw new UserError(
+        `the database has a newer schema (${set.name} ${version}: ${name}) than this version of candlecast knows (${set.migrations.length}): run the newer version, or use another database`,
+      );
+    }
+    if (known.checksum !== checksum) {
+      throw new UserError(
+        `migration ${set.name}/${fileName(known)} is not what this database was made with (checksum ${checksum.slice(0, 12)}…, now ${known.checksum.slice(0, 12)}…): restore the file; changes belong in a new migration`,
+      );
+    }
+  }
+}
+
+/** `0002_hypertable` */
+export function fileName(migration: Migration): string {
+  return `${String(migration.version).padStart(4, '0')}_${migration.name}`;
 }

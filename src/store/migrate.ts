@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres';
 import { UserError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { type Migration, type MigrationSet, readMigrations } from '../kit/migrations.js';
+import { type Applied, fileName, type Migration, type MigrationSet, pendingMigrations, readMigrations } from '../kit/migrations.js';
 
 export interface MigrateOptions {
   readonly sql: Sql;
@@ -21,12 +21,6 @@ export interface MigrationProgress {
   /** 1 … total, of those to be applied now. */
   readonly index: number;
   readonly total: number;
-}
-
-interface Applied {
-  readonly version: number;
-  readonly name: string;
-  readonly checksum: string;
 }
 
 /**
@@ -70,9 +64,7 @@ async function apply(session: Sql, set: MigrationSet, options: MigrateOptions): 
   await session.unsafe(JOURNAL);
   const applied = await session<Applied[]>`
     SELECT version, name, checksum FROM schema_migrations WHERE migration_set = ${set.name} ORDER BY version`;
-  check(applied, set);
-  const done = new Set(applied.map(({ version }) => version));
-  const pending = set.migrations.filter(({ version }) => !done.has(version) && version <= (options.upTo ?? version));
+  const pending = pendingMigrations(set, applied).filter(({ version }) => version <= (options.upTo ?? version));
   for (const [index, migration] of pending.entries()) {
     options.onProgress?.({ set: set.name, migration: fileName(migration), index: index + 1, total: pending.length });
     await applyOne(session, set, migration);
@@ -94,23 +86,6 @@ async function applyOne(session: Sql, set: MigrationSet, migration: Migration): 
     ON CONFLICT (migration_set, version) DO NOTHING`;
 }
 
-/** @throws UserError when what was applied is not what we would apply. */
-function check(applied: readonly Applied[], set: MigrationSet): void {
-  for (const { version, name, checksum } of applied) {
-    const known = set.migrations.find((migration) => migration.version === version);
-    if (known === undefined) {
-      throw new UserError(
-        `the database has a newer schema (${set.name} ${version}: ${name}) than this version of candlecast knows (${set.migrations.length}): run the newer version, or use another database`,
-      );
-    }
-    if (known.checksum !== checksum) {
-      throw new UserError(
-        `migration ${set.name}/${fileName(known)} is not what this database was made with (checksum ${checksum.slice(0, 12)}…, now ${known.checksum.slice(0, 12)}…): restore the file; changes belong in a new migration`,
-      );
-    }
-  }
-}
-
 /** Undefined file, library or extension: the server has no TimescaleDB, or has it not preloaded. */
 const NO_EXTENSION: ReadonlySet<string> = new Set(['58P01', '0A000', '55000', 'F0000']);
 
@@ -126,8 +101,4 @@ function explain(cause: unknown, statement: string, set: MigrationSet, migration
   }
   const first = statement.split('\n', 1)[0] ?? '';
   return new Error(`migration ${set.name}/${fileName(migration)} failed at "${first}": ${reason}`, { cause });
-}
-
-function fileName(migration: Migration): string {
-  return `${String(migration.version).padStart(4, '0')}_${migration.name}`;
 }
