@@ -1,0 +1,122 @@
+import { DAY_MS } from '../../market/interval.js';
+import { epochMs, parseRows, timeText } from './candle-sql.js';
+import type { Sql } from './database.js';
+
+/** A complete UTC day of a symbol; decimals as text. */
+export type DayRow = [
+  symbol: string,
+  openTime: number,
+  open: string,
+  high: string,
+  low: string,
+  close: string,
+  volume: string,
+  quoteVolume: string,
+  trades: number,
+];
+
+export interface DayPage {
+  readonly days: readonly DayRow[];
+  /** When the database read them, in µs since the Unix epoch: a later page shows all that an earlier one did. */
+  readonly readAt: number;
+}
+
+const TEXT = (column: string): string => `coalesce(d.${column}, 0)::text`;
+
+/**
+ * A day counts when the newest minute of its symbol is not before its end, as in every other interval; where only the minutes were
+ * dropped and the days stay, all of them do.
+ */
+const DAYS = `
+  SELECT json_agg(row ORDER BY symbol, bucket)::text AS rows,
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS read_at
+  FROM (
+    SELECT d.symbol, d.bucket, json_build_array(d.symbol, ${epochMs('d.bucket')}, ${[
+      'open',
+      'high',
+      'low',
+      'close',
+      'volume',
+      'quote_volume',
+    ]
+      .map(TEXT)
+      .join(', ')}, coalesce(d.trade_count, 0)) AS row
+    FROM ohlcv_1d d
+    JOIN (
+      SELECT s.symbol, (SELECT max("timestamp") FROM ohlcv WHERE symbol = s.symbol) AS newest
+      FROM unnest($1::text::text[]) AS s (symbol)
+    ) n ON n.symbol = d.symbol
+    WHERE d.symbol = ANY ($1::text::text[]) AND d.bucket >= $2::timestamptz AND d.bucket < $3::timestamptz
+      AND (n.newest IS NULL OR d.bucket + interval '1 day' <= n.newest + interval '1 minute')
+    ORDER BY d.symbol, d.bucket LIMIT $4::bigint
+  ) p`;
+
+/** The first `limit` complete days of the symbols in [fromMs, toMs), by symbol and time. */
+export async function readDays(
+  sql: Sql,
+  symbols: readonly string[],
+  fromMs: number,
+  toMs: number,
+  limit: number,
+): Promise<DayPage> {
+  const parameters = [arrayOf(symbols), timeText(fromMs), timeText(toMs), limit];
+  const result = await sql.unsafe<{ rows: string | null; read_at: string }[]>(DAYS, parameters, { prepare: true });
+  return { days: parseRows<DayRow>(result), readAt: Number(result[0]?.read_at ?? 0) };
+}
+
+const SYMBOLS = 'SELECT symbol FROM symbols WHERE symbol > $1 ORDER BY symbol LIMIT $2';
+
+/** Known symbols by name, the first `limit` after `after`. */
+export async function symbolsAfter(sql: Sql, after: string, limit: number): Promise<string[]> {
+  const rows = await sql.unsafe<{ symbol: string }[]>(SYMBOLS, [after, limit], { prepare: true });
+  return rows.map(({ symbol }) => symbol);
+}
+
+const FIRST_DAY = `SELECT ${epochMs('bucket')}::text AS first FROM ohlcv_1d WHERE symbol = $1 ORDER BY bucket LIMIT 1`;
+
+/** Open time of the oldest day of a symbol; null where it has none. */
+export async function firstDay(sql: Sql, symbol: string): Promise<number | null> {
+  const [row] = await sql.unsafe<{ first: string }[]>(FIRST_DAY, [symbol], { prepare: true });
+  return row === undefined ? null : Number(row.first);
+}
+
+/** A day in which something changed, and how often so far. */
+export interface ChangedDay {
+  readonly day: number;
+  readonly changes: number;
+}
+
+const NOTE = `
+  INSERT INTO changed_days (day)
+  SELECT d::date FROM generate_series($1::timestamptz, $2::timestamptz, interval '1 day') AS d
+  ON CONFLICT (day) DO UPDATE SET changes = changed_days.changes + 1`;
+const CHANGED = `SELECT ${epochMs(`(day::timestamp AT TIME ZONE 'UTC')`)}::text AS day, changes::text AS changes
+  FROM changed_days WHERE day < $1::date ORDER BY day DESC LIMIT $2`;
+const SETTLE = 'DELETE FROM changed_days WHERE day = $1::date AND changes = $2::bigint';
+
+/** Notes that minutes in [fromMs, toMs) were written or corrected. To be called once the days show it. */
+export async function noteChangedDays(sql: Sql, fromMs: number, toMs: number): Promise<void> {
+  const first = Math.floor(fromMs / DAY_MS) * DAY_MS;
+  await sql.unsafe(NOTE, [timeText(first), timeText(toMs - 1)], { prepare: true });
+}
+
+/** The latest `limit` of them before a day. */
+export async function changedDays(sql: Sql, beforeMs: number, limit: number): Promise<ChangedDay[]> {
+  const rows = await sql.unsafe<{ day: string; changes: string }[]>(CHANGED, [dateText(beforeMs), limit], {
+    prepare: true,
+  });
+  return rows.map(({ day, changes }) => ({ day: Number(day), changes: Number(changes) }));
+}
+
+/** Forgets a day that was copied, unless it has changed again. */
+export async function settleChangedDay(sql: Sql, { day, changes }: ChangedDay): Promise<void> {
+  await sql.unsafe(SETTLE, [dateText(day), changes], { prepare: true });
+}
+
+function dateText(timeMs: number): string {
+  return timeText(timeMs).slice(0, 10);
+}
+
+function arrayOf(symbols: readonly string[]): string {
+  return `{${symbols.map((symbol) => JSON.stringify(symbol)).join(',')}}`;
+}
