@@ -3,7 +3,13 @@ import { UserError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
 import { ClickHouse, type Place } from './clickhouse.js';
-import { type AnalyticsDatabase, AnalyticsUnavailable, type DailyRow, type NoDay, type QueryLimits } from './database.js';
+import {
+  type AnalyticsDatabase,
+  AnalyticsUnavailable,
+  type DailyRow,
+  type NoDay,
+  type QueryLimits,
+} from './database.js';
 import { findEmbeddedClickHouse, startEmbeddedClickHouse } from './embedded/start.js';
 import { migrateClickHouse } from './migrate.js';
 
@@ -113,7 +119,11 @@ export class Analytics implements AnalyticsDatabase, Service {
       return opened;
     } catch (error) {
       this.#failed(error, since);
-      throw new AnalyticsUnavailable(this.#lastError, error instanceof UserError ? null : this.#backoffMs() / 1000, error);
+      throw new AnalyticsUnavailable(
+        this.#lastError,
+        error instanceof UserError ? null : this.#backoffMs() / 1000,
+        error,
+      );
     }
   }
 

@@ -1,7 +1,14 @@
 import type { Sql } from 'postgres';
 import { UserError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { type Applied, fileName, type Migration, type MigrationSet, pendingMigrations, readMigrations } from '../kit/migrations.js';
+import {
+  type Applied,
+  fileName,
+  type Migration,
+  type MigrationSet,
+  pendingMigrations,
+  readMigrations,
+} from '../kit/migrations.js';
 
 export interface MigrateOptions {
   readonly sql: Sql;

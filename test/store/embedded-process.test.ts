@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import postgres, { type Sql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/kit/clock.js';
+import { takeLock } from '../../src/kit/embedded/lock.js';
 import { UserError } from '../../src/kit/errors.js';
 import { silentLog } from '../../src/kit/log.js';
-import { takeLock } from '../../src/kit/embedded/lock.js';
 import { type EmbeddedDatabase, postgresOptions, startEmbeddedDatabase } from '../../src/store/embedded/start.js';
 import { testDataDir } from '../support/database.js';
 

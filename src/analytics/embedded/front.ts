@@ -5,7 +5,14 @@ const REQUEST_BYTES_MAX = 67_108_864;
 /** The engine runs four statements at a time; more than these do not wait. */
 const WAITING_MAX = 100;
 /** What is sent as a URL parameter and is no setting. */
-const NOT_SETTINGS: ReadonlySet<string> = new Set(['query', 'query_id', 'database', 'session_id', 'role', 'session_timeout']);
+const NOT_SETTINGS: ReadonlySet<string> = new Set([
+  'query',
+  'query_id',
+  'database',
+  'session_id',
+  'role',
+  'session_timeout',
+]);
 const PARAM = 'param_';
 const CODE = /Code: (\d+)/;
 const TOO_MANY = 'Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)';

@@ -1,7 +1,8 @@
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { type Child, startChild } from '../../kit/embedded/child.js';
-import { answers, type SocketKind, socketDirectory } from '../../kit/embedded/socket-directory.js';
+import { runningEngine } from '../../kit/embedded/running.js';
+import type { SocketKind } from '../../kit/embedded/socket-directory.js';
 import type { Log } from '../../kit/log.js';
 import type { Place } from '../clickhouse.js';
 
@@ -29,8 +30,8 @@ export async function startEmbeddedClickHouse(options: EmbeddedOptions): Promise
 
 /** The one that another process of this DATA_DIR has started; null where there is none. */
 export async function findEmbeddedClickHouse(dataDir: string): Promise<Place | null> {
-  const directory = await socketDirectory(dataDir, CLICKHOUSE);
-  return (await answers(join(directory, CLICKHOUSE.socket))) ? placeOf(directory) : null;
+  const directory = await runningEngine(dataDir, CLICKHOUSE);
+  return directory === null ? null : placeOf(directory);
 }
 
 function placeOf(directory: string): Place {
