@@ -11,12 +11,12 @@ import { nextSeq } from '../market/position.js';
 import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
 import type { Trade } from '../market/trade.js';
 import type { SpoolRecord } from '../store/spool/record.js';
-import { forgetGaps, othersConnected, storedAround } from '../store/timescale/holes.js';
+import { forgetGaps, storedAround } from '../store/timescale/holes.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
-import { takePartition } from '../store/timescale/writers.js';
 import type { Around } from './around.js';
-import { connect } from './database.js';
-import { lockDataDirectory, openReadable, openStore, type Store } from './store.js';
+import { readTime } from './cli/read.js';
+import { openSoleWriter } from './sole-writer.js';
+import type { Store } from './store.js';
 
 /** As given on the command line. */
 export interface BackfillOptions {
@@ -63,20 +63,11 @@ export async function backfill(
   options: BackfillOptions,
 ): Promise<Backfilled> {
   const plan = readPlan(name, native, options, around.clock.now());
-  if (around.config.redisUrl !== null)
-    throw new UserError(
-      'REDIS_URL is set: the nodes of a cluster write to this database; stop them, and run this without it',
-    );
   const files = await filesOf(plan);
-  await lockDataDirectory(around);
-  const url = around.config.timescaleUrl;
-  if (url !== null) await refuseBesideOthers(url);
-  const read = await openReadable(around);
-  const store = await openStore(around, read, () => {});
-  await read.readers.run((sql) =>
+  const { store, epoch, settled } = await openSoleWriter(around, 'backfill');
+  await store.readers.run((sql) =>
     registerSymbols(sql, [{ symbol: plan.symbol, source: plan.venue.name, synthetic: false }]),
   );
-  const { epoch } = await read.readers.run((sql) => takePartition(sql, 'all', 'backfill'));
   const note = new Note(around.config.dataDir, plan);
   const done = await note.read();
   const rest: Plan = { ...plan, from: done ?? plan.from };
@@ -86,8 +77,8 @@ export async function backfill(
     ),
   );
   await announceHoles(store, plan, epoch);
-  await store.writer.drained();
-  const gaps = await read.readers.run((sql) => forgetGaps(sql, plan.symbol, plan.from, plan.to));
+  await settled();
+  const gaps = await store.readers.run((sql) => forgetGaps(sql, plan.symbol, plan.from, plan.to));
   await note.remove();
   return { symbol: plan.symbol, from: plan.from, to: plan.to, gaps, ...counts };
 }
@@ -116,30 +107,6 @@ function baseOf(name: VenueName, { rest, archive }: BackfillOptions): string {
   if (archive !== undefined && name !== 'binance')
     throw new UserError('--archive reads the published files of binance');
   return (rest ?? venueOf(name).urls.rest).replace(/\/+$/, '');
-}
-
-function readTime(option: string, text: string): number {
-  const time = /^\d{12,15}$/.test(text)
-    ? Number(text)
-    : Date.parse(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
-  const hasZone = /^\d+$|^\d{4}-\d\d-\d\d$|(?:Z|[+-]\d\d:?\d\d)$/i.test(text);
-  if (Number.isNaN(time) || !hasZone)
-    throw new UserError(
-      `${option} "${text}" must be a day (2024-01-05), a time with its zone (2024-01-05T10:00:00Z) or epoch ms`,
-    );
-  return time;
-}
-
-async function refuseBesideOthers(url: string): Promise<void> {
-  const sql = connect(url);
-  try {
-    if (await othersConnected(sql))
-      throw new UserError(
-        'a server is connected to this database, and would lose its place as the writer: stop it first',
-      );
-  } finally {
-    await sql.end({ timeout: 0 });
-  }
 }
 
 /** The files to read; null = from REST. Before anything is opened: there may be none. @throws UserError */

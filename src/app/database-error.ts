@@ -16,6 +16,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   '28P01': 'correct the user or the password',
   '28000': "correct the user, or let it in with the server's pg_hba.conf",
   '3D000': 'create the database, or correct its name',
+  '42P01': 'its schema is missing or old: "candlecast db migrate" brings it up to date',
   '42501': 'give the user the right to make tables and extensions',
   '53300': 'the server has no connection left',
   '57P03': 'the server is starting up or shutting down: try again',

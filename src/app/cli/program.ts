@@ -6,6 +6,7 @@ import { databaseGroup } from './groups/database.js';
 import { planGroup } from './groups/plan.js';
 import { serverGroup } from './groups/server.js';
 import { tokenGroup } from './groups/token.js';
+import { transferGroup } from './groups/transfer.js';
 import { userGroup } from './groups/user.js';
 
 /** In the order of the help. */

@@ -13,28 +13,29 @@ export interface TradeFile {
   progress(): number;
 }
 
-/** Opens a file of trades. @throws UserError when it is missing, no file or unreadable. */
-export async function openTradeFile(path: string): Promise<TradeFile> {
-  const handle = await openOrExplain(path);
+/** Opens a file of trades, or another CSV file: what is done with it, and what is in it, is for errors. @throws UserError when it is missing, no file or unreadable. */
+export async function openTradeFile(path: string, doing = 'replay', content = 'trades'): Promise<TradeFile> {
+  const handle = await openOrExplain(path, doing);
   try {
     const stat = await handle.stat();
-    if (!stat.isFile()) throw new UserError(`${path} is not a file: replay takes a CSV file of trades, plain or gzip`);
+    if (!stat.isFile())
+      throw new UserError(`${path} is not a file: ${doing} takes a CSV file of ${content}, plain or gzip`);
     const magic = Buffer.alloc(2);
     await handle.read(magic, 0, 2, 0);
     const packed = magic[0] === 0x1f && magic[1] === 0x8b;
-    return new OpenedFile(path, stat.size, packed);
+    return new OpenedFile(path, doing, stat.size, packed);
   } finally {
     await handle.close();
   }
 }
 
-async function openOrExplain(path: string): Promise<FileHandle> {
+async function openOrExplain(path: string, doing: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : cause;
     const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'it may not be read' : String(code);
-    throw new UserError(`cannot replay ${path}: ${why}`, { cause });
+    throw new UserError(`cannot ${doing} ${path}: ${why}`, { cause });
   }
 }
 
@@ -43,6 +44,7 @@ class OpenedFile implements TradeFile {
 
   constructor(
     private readonly path: string,
+    private readonly doing: string,
     private readonly size: number,
     private readonly packed: boolean,
   ) {}
@@ -57,7 +59,7 @@ class OpenedFile implements TradeFile {
   }
 
   async *#bytes(): AsyncGenerator<Buffer> {
-    const handle = await openOrExplain(this.path);
+    const handle = await openOrExplain(this.path, this.doing);
     try {
       for (;;) {
         const { bytesRead, buffer } = await handle.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, null);

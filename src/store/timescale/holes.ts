@@ -1,5 +1,5 @@
 import { MINUTE_MS } from '../../market/interval.js';
-import { epochMs } from './candle-sql.js';
+import { epochMs, parseRows, timeText } from './candle-sql.js';
 import type { Sql } from './database.js';
 
 const NEIGHBOURS = `
@@ -44,6 +44,48 @@ const FORGET = `
 export async function forgetGaps(sql: Sql, symbol: string, fromMs: number, toMs: number): Promise<number> {
   const [row] = await sql.unsafe<{ count: number }[]>(FORGET, [symbol, fromMs, toMs]);
   return row?.count ?? 0;
+}
+
+/** A stretch of time, epoch ms, `to` exclusive. */
+export interface Hole {
+  readonly from: number;
+  readonly to: number;
+}
+
+const MISSING = `
+  SELECT json_build_array(
+    (SELECT json_agg(json_build_array(${epochMs('t')} + ${MINUTE_MS}, ${epochMs('next')}) ORDER BY t)
+      FILTER (WHERE next > t + interval '1 minute')), ${epochMs('min(t)')}, ${epochMs('max(t)')})::text AS rows
+  FROM (SELECT "timestamp" AS t, lead("timestamp") OVER (ORDER BY "timestamp") AS next FROM ohlcv
+    WHERE symbol = $1 AND "timestamp" >= $2::timestamptz AND "timestamp" < $3::timestamptz) m`;
+
+/** Of the stored minutes in [fromMs, toMs): what is missing between them, and the open times of the first and the last; null where there are none. */
+export async function missingMinutes(
+  sql: Sql,
+  symbol: string,
+  fromMs: number,
+  toMs: number,
+): Promise<{ readonly holes: readonly Hole[]; readonly first: number; readonly last: number } | null> {
+  const result = await sql.unsafe<{ rows: string }[]>(MISSING, [symbol, timeText(fromMs), timeText(toMs)]);
+  const [holes, first, last] = JSON.parse(result[0]?.rows ?? '[]') as [[number, number][] | null, number?, number?];
+  if (typeof first !== 'number' || typeof last !== 'number') return null;
+  return { holes: (holes ?? []).map(([from, to]) => ({ from, to })), first, last };
+}
+
+const OF_OTHERS = `
+  SELECT json_agg(${epochMs('"timestamp"')})::text AS rows FROM ohlcv
+  WHERE symbol = $1 AND "timestamp" >= $2::timestamptz AND "timestamp" <= $3::timestamptz AND NOT epoch = ANY ($4::text::bigint[])`;
+
+/** Open times of the stored minutes in [firstMs, lastMs] that other writers wrote than those of `epochs`. */
+export async function minutesOfOthers(
+  sql: Sql,
+  symbol: string,
+  firstMs: number,
+  lastMs: number,
+  epochs: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const parameters = [symbol, timeText(firstMs), timeText(lastMs), `{${epochs.join(',')}}`];
+  return new Set(parseRows<number>(await sql.unsafe(OF_OTHERS, parameters)));
 }
 
 /** Whether another process of ours is connected to this database. */
