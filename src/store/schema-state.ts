@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import { readMigrations } from './migrations.js';
+import { readMigrations } from '../kit/migrations.js';
 
 /** How far a database has come with one set of migrations. */
 export interface SchemaState {

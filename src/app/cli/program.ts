@@ -14,6 +14,7 @@ const GROUPS: readonly ((program: Command) => void)[] = [
   serverGroup,
   databaseGroup,
   backfillGroup,
+  transferGroup,
   userGroup,
   tokenGroup,
   planGroup,

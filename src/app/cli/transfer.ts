@@ -54,7 +54,7 @@ export async function importTrades(
   answer(
     options,
     await importFolded(ground, file, options),
-    (done) => `${done.trades} trades, ${done.duplicates} of them twice; ${inWords(done)}`,
+    (done) => `${done.trades} trades${done.duplicates > 0 ? ` (${done.duplicates} came again)` : ''}; ${inWords(done)}`,
   );
 }
 
