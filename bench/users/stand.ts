@@ -11,7 +11,8 @@ import { Worker } from '../fanout/process.js';
 /** Where the load runs; nodes and databases go where the system puts them. */
 export const LOAD_CORE = 1;
 
-const PLANS = JSON.stringify({ free: {}, pro: { signalsPerDay: 1_000_000, rules: 1_000_000 } });
+// Whoever has not logged in is held to the first.
+const PLANS = JSON.stringify({ free: { connections: 100_000, channels: 10_000 }, pro: { signalsPerDay: 1_000_000, rules: 1_000_000 } });
 
 export class Stand {
   #pool: Pool | null = null;
