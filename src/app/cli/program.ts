@@ -3,6 +3,7 @@ import { packageVersion } from '../package.js';
 import { EXIT_USER } from './exit.js';
 import { backfillGroup } from './groups/backfill.js';
 import { databaseGroup } from './groups/database.js';
+import { doctorGroup } from './groups/doctor.js';
 import { planGroup } from './groups/plan.js';
 import { serverGroup } from './groups/server.js';
 import { tokenGroup } from './groups/token.js';
@@ -18,6 +19,7 @@ const GROUPS: readonly ((program: Command) => void)[] = [
   userGroup,
   tokenGroup,
   planGroup,
+  doctorGroup,
 ];
 
 /** Named here and not in commander, for which a misspelt command would be an argument of the default one. */
