@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     name: 'faults',
-    include: ['test/faults/**/*.test.ts'],
+    include: ['test/faults/**/*.test.ts', 'test/project/{balancer,image}.test.ts'],
     env: { FAULTS: 'full' },
     fileParallelism: false,
     testTimeout: 150_000,

@@ -86,6 +86,7 @@ export async function ensureSystemPackages() {
   if (!postgresInstalled()) missing.push('postgresql');
   // The package starts a server of its own where there is an init system; the tests start theirs on other ports.
   if (!onPath(['redis-server']) || !onPath(['redis-cli'])) missing.push('redis-server');
+  if (!onPath(['haproxy']) && !existsSync('/usr/sbin/haproxy')) missing.push('haproxy');
   if (missing.length === 0) return;
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const run = (...args) =>

@@ -1,29 +1,37 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError, loadConfig } from '../../src/config/config.js';
 import { VARIABLES } from '../../src/config/variables.js';
 import { parseFeeds } from '../../src/feed/spec.js';
 import { healthRoutes } from '../../src/http/health.js';
+import { metricsRoute } from '../../src/http/metrics.js';
+import { STOP_DEADLINE_MS } from '../../src/ops/lifecycle.js';
+import { readDockerfile } from './dockerfile.js';
 import { ROOT, read } from './files.js';
 
 /** There may be no container engine where the tests run: this checks what can be checked of the files themselves. */
 
 /** Scalars as they are written: no type is guessed. */
 type Yaml = string | null | readonly Yaml[] | { readonly [key: string]: Yaml };
-const parseYaml = (text: string): Mapping => parse(text, { schema: 'failsafe' }) as Mapping;
-
 type Mapping = { readonly [key: string]: Yaml };
 
-const dockerfile = read('Dockerfile');
-const compose = parseYaml(read('docker-compose.yml'));
+const parseYaml = (path: string): Mapping => parse(read(path), { schema: 'failsafe', merge: true }) as Mapping;
+
+/** What has no default must come from outside. */
+const SECRETS = {
+  POSTGRES_PASSWORD: 'a1',
+  CLICKHOUSE_PASSWORD: 'b2',
+  GRAFANA_PASSWORD: 'c3',
+  JWT_SECRET: 'd4'.repeat(32),
+};
+
+const { environment: image, exposed } = readDockerfile();
+const compose = parseYaml('docker-compose.yml');
 const services = Object.entries(mapping(compose.services)).map(([name, value]) => ({ name, ...parts(mapping(value)) }));
 const nodes = services.filter((service) => service.built);
-const imageEnvironment = Object.fromEntries(
-  [...(/^ENV (.+)$/m.exec(dockerfile)?.[1] ?? '').matchAll(/(\S+)=(\S+)/g)].map(([, key = '', value]) => [key, value]),
-);
 
 function mapping(value: Yaml | undefined): Mapping {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new TypeError('a mapping is missing');
@@ -35,23 +43,24 @@ function list(value: Yaml | undefined): readonly string[] {
 }
 
 function parts(service: Mapping) {
+  const environment = service.environment === undefined ? {} : mapping(service.environment);
   return {
     all: service,
     built: service.build === '.',
     image: String(service.image),
-    profiles: list(service.profiles),
-    ports: list(service.ports).map((port) => port.split(':')),
+    ports: list(service.ports).map((port) => given(port).split(':')),
     mounts: list(service.volumes).map((volume) => volume.split(':')),
     dependsOn: service.depends_on === undefined ? [] : Object.entries(mapping(service.depends_on)),
-    environment: interpolated(service.environment === undefined ? {} : mapping(service.environment)),
+    environment: Object.fromEntries(Object.entries(environment).map(([key, text]) => [key, given(String(text))])),
     health: list(mapping(service.healthcheck).test),
   };
 }
 
-/** Values as they are when no variable of compose is set. */
-function interpolated(environment: Mapping): Readonly<Record<string, string>> {
-  const value = (text: Yaml): string => String(text).replace(/\$\{\w+:-([^}]*)\}/g, '$1');
-  return Object.fromEntries(Object.entries(environment).map(([key, text]) => [key, value(text)]));
+/** A value as it is when only the secrets are set. */
+function given(text: string): string {
+  return text
+    .replace(/\$\{(\w+):\?[^}]*\}/g, (_, name: keyof typeof SECRETS) => SECRETS[name])
+    .replace(/\$\{\w+:-([^}]*)\}/g, '$1');
 }
 
 function named(name: string) {
@@ -64,7 +73,7 @@ function named(name: string) {
 function judge(environment: Readonly<Record<string, string>>): readonly string[] {
   const directory = mkdtempSync(join(tmpdir(), 'candlecast-compose-'));
   try {
-    return loadConfig(parseFeeds, { ...imageEnvironment, ...environment, DATA_DIR: directory }).warnings;
+    return loadConfig(parseFeeds, { ...image, ...environment, DATA_DIR: directory }).warnings;
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -73,46 +82,50 @@ function judge(environment: Readonly<Record<string, string>>): readonly string[]
   }
 }
 
+/** "10s", "4500ms". */
+function milliseconds(text: Yaml | undefined): number {
+  const [, count = '', unit] = /^(\d+)(ms|s|m)$/.exec(String(text)) ?? [];
+  return Number(count) * { ms: 1, s: 1000, m: 60_000 }[unit as 'ms' | 's' | 'm'];
+}
+
 describe('docker-compose.yml', () => {
-  it('has the stores, two ingest nodes, two gateways and one full node', () => {
-    const names = [
-      'timescaledb',
-      'redis',
+  it('has the stores, nodes with every role, two of those that must not be one, a balancer and what watches them', () => {
+    expect(services.map(({ name }) => name).sort()).toEqual([
+      'analytics',
+      'balancer',
       'clickhouse',
-      'ingest-1',
-      'ingest-2',
       'gateway-1',
       'gateway-2',
-      'candlecast',
-    ];
-    expect(services.map(({ name }) => name).sort()).toEqual(names.sort());
-    expect(nodes.map(({ name }) => name).sort()).toEqual([
-      'candlecast',
-      'gateway-1',
-      'gateway-2',
+      'grafana',
       'ingest-1',
       'ingest-2',
-    ]);
-  });
-
-  it('starts one full node by default: the server accepts that configuration without a warning', () => {
-    expect(services.filter(({ profiles }) => profiles.length === 0).map(({ name }) => name)).toEqual([
+      'prometheus',
+      'redis',
       'timescaledb',
-      'candlecast',
     ]);
-    expect(judge(named('candlecast').environment)).toEqual([]);
+    const roles = nodes.map(({ environment }) => environment.ROLES);
+    expect(roles.sort()).toEqual(['analytics', 'gateway,signals', 'gateway,signals', 'ingest', 'ingest']);
+    expect(services.filter(({ all }) => all.profiles !== undefined)).toEqual([]);
   });
 
-  it.each(['ingest-1', 'ingest-2', 'gateway-1', 'gateway-2'])('puts %s behind a profile, with its role', (name) => {
-    const { profiles, environment } = named(name);
-    expect(profiles).toEqual(['cluster']);
-    expect(environment.ROLES).toBe(name.startsWith('ingest') ? 'ingest' : 'gateway,signals');
+  it.each(nodes)('configures $name so that the server has nothing to say', ({ environment }) => {
     expect(judge(environment)).toEqual([]);
+    const known = Object.keys(VARIABLES);
+    expect(known).toEqual(expect.arrayContaining(Object.keys(environment)));
   });
 
-  it('sets only variables that the server knows', () => {
-    const known = Object.keys(VARIABLES);
-    for (const { environment } of nodes) expect(known).toEqual(expect.arrayContaining(Object.keys(environment)));
+  it('has no secret of its own: each is asked for by name, in every place', () => {
+    const text = read('docker-compose.yml');
+    const asked = [...text.matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name);
+    expect([...new Set(asked)].sort()).toEqual(Object.keys(SECRETS).sort());
+    const defaulted = [...text.matchAll(/\$\{(\w+):-/g)].map(([, name]) => name);
+    expect([...new Set(defaulted)].sort()).toEqual(['FEEDS', 'LOG_LEVEL', 'PUBLISH']);
+    for (const { environment } of services)
+      for (const [name, value] of Object.entries(environment))
+        if (/PASSWORD|SECRET/.test(name)) expect(Object.values(SECRETS), name).toContain(value);
+    // The line at the top that makes them makes these.
+    const made = /for name in ([A-Z_ ]+); do/.exec(text)?.[1]?.split(' ') ?? [];
+    expect(made.sort()).toEqual(Object.keys(SECRETS).sort());
   });
 
   it('names services and credentials that exist in the URLs', () => {
@@ -122,74 +135,148 @@ describe('docker-compose.yml', () => {
       const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = database;
       expect([url.host, url.username, url.password]).toEqual(['timescaledb:5432', POSTGRES_USER, POSTGRES_PASSWORD]);
       expect(url.pathname).toBe(`/${POSTGRES_DB}`);
-      for (const other of [environment.REDIS_URL, environment.CLICKHOUSE_URL]) {
-        if (other !== undefined) expect(services.map(({ name }) => name)).toContain(new URL(other).hostname);
-      }
+      expect(new URL(environment.REDIS_URL ?? '').host).toBe('redis:6379');
+    }
+    const { CLICKHOUSE_USER, CLICKHOUSE_PASSWORD, CLICKHOUSE_DB } = named('clickhouse').environment;
+    const using = nodes.filter(({ environment: { ROLES = '' } }) => /gateway|analytics/.test(ROLES));
+    for (const { environment } of using) {
+      const url = `http://${CLICKHOUSE_USER}:${CLICKHOUSE_PASSWORD}@clickhouse:8123/${CLICKHOUSE_DB}`;
+      expect(environment.CLICKHOUSE_URL).toBe(url);
     }
   });
 
-  it('publishes each port once, on the local address, from the port the image listens on', () => {
-    const ports = services.flatMap((service) => service.ports);
-    expect(new Set(ports.map(([, host]) => host)).size).toBe(ports.length);
-    expect(ports.map(([address]) => address)).toEqual(ports.map(() => '127.0.0.1'));
-    expect(ports.map(([, , container]) => container)).toEqual(ports.map(() => imageEnvironment.PORT));
-    expect(/^EXPOSE (\d+)$/m.exec(dockerfile)?.[1]).toBe(imageEnvironment.PORT);
+  it('publishes one port for clients, from the port that the balancer listens on, and all on the local address', () => {
+    const published = services.flatMap(({ name, ports }) => ports.map((port) => [name, ...port]));
+    expect(published).toEqual([
+      ['balancer', '127.0.0.1', '8080', '8080'],
+      ['prometheus', '127.0.0.1', '9090', '9090'],
+      ['grafana', '127.0.0.1', '3000', '3000'],
+    ]);
   });
 
-  it('declares every volume it mounts, mounts every volume it declares, each in one service', () => {
-    const mounted = services.flatMap(({ mounts }) => mounts.map(([volume]) => volume));
-    expect(mounted.sort()).toEqual(Object.keys(mapping(compose.volumes)).sort());
-    for (const { mounts } of nodes) expect(mounts.map(([, path]) => path)).toEqual([imageEnvironment.DATA_DIR]);
+  it('declares every volume it mounts, mounts every volume it declares, each in one service; what is mounted exists', () => {
+    const mounted = services.flatMap(({ mounts }) => mounts);
+    const [volumes, files] = [
+      mounted.filter(([from]) => !from?.startsWith('.')),
+      mounted.filter(([from]) => from?.startsWith('.')),
+    ];
+    expect(volumes.map(([volume]) => volume).sort()).toEqual(Object.keys(mapping(compose.volumes)).sort());
+    for (const { mounts } of nodes) expect(mounts.map(([, path]) => path)).toEqual([image.DATA_DIR]);
+    for (const [path = '', , mode] of files) {
+      expect(existsSync(join(ROOT, path)), path).toBe(true);
+      expect(mode).toBe('ro');
+    }
   });
 
-  it('gives every service a health check, a memory limit, a volume and a pinned image', () => {
+  it('gives every service a health check, a memory limit, a restart and a pinned image', () => {
     for (const service of services) {
       expect(service.health[0]).toBe('CMD');
       expect(service.all.mem_limit).toMatch(/^\d+[mg]$/);
-      expect(service.mounts).toHaveLength(1);
-      expect(service.image).toMatch(/^[a-z/-]+:\d+\.\d+/);
+      expect(service.all.restart).toBe('unless-stopped');
+      expect(service.image).toMatch(/^[a-z/-]+:v?\d+\.\d+/);
     }
     const { version } = JSON.parse(read('package.json')) as { version: string };
-    for (const { image } of nodes) expect(image).toBe(`candlecast:${version}`);
+    for (const { image: built } of nodes) expect(built).toBe(`candlecast:${version}`);
   });
 
-  it('waits only for services that start with it and have a health check', () => {
-    for (const { dependsOn, profiles } of services) {
+  it('gives nodes more time to drain than they take, and nothing that they do not need', () => {
+    for (const { all } of nodes) {
+      expect(milliseconds(all.stop_grace_period)).toBeGreaterThan(STOP_DEADLINE_MS);
+      expect([all.read_only, all.cap_drop, all.tmpfs]).toEqual(['true', ['ALL'], '/tmp']);
+    }
+  });
+
+  it('waits only for services that exist, until they are healthy', () => {
+    for (const { dependsOn } of services) {
       for (const [name, condition] of dependsOn) {
         expect(condition).toEqual({ condition: 'service_healthy' });
-        expect([[], profiles]).toContainEqual(named(name).profiles);
+        expect(named(name).health.length).toBeGreaterThan(1);
       }
     }
   });
 
-  it('asks for health at a path that the server has', () => {
+  it('asks nodes for health at a path and a port that they have', () => {
     const paths = healthRoutes({ notReady: () => [] }).map(({ path }) => path);
-    const asked = [dockerfile, ...nodes.map(({ health }) => health.join(' '))].map((text) =>
-      /\d'(?: \+ process.env.PORT \+ ')?(\/[a-z]+)'|:\d+(\/[a-z]+)'|\+ '(\/[a-z]+)'/.exec(text),
-    );
-    for (const match of asked) expect(paths).toContain(match?.[1] ?? match?.[2] ?? match?.[3]);
+    for (const { health } of nodes) {
+      const [, port, path] = /127\.0\.0\.1:(\d+)(\/\w+)/.exec(health.join(' ')) ?? [];
+      expect([port, paths.includes(path ?? '')]).toEqual([image.PORT, true]);
+    }
+    expect(exposed).toBe(image.PORT);
+  });
+
+  it('keeps Redis from forgetting what the bus holds', () => {
+    const command = list(named('redis').all.command);
+    const option = (name: string) => command[command.indexOf(`--${name}`) + 1];
+    expect([option('maxmemory-policy'), option('save'), option('appendonly')]).toEqual(['noeviction', '', 'no']);
+    expect(option('client-output-buffer-limit')).toBe('pubsub 32mb 8mb 60');
   });
 });
 
-describe('Dockerfile', () => {
-  it('copies what exists and what .dockerignore lets through', () => {
-    const ignore = read('.dockerignore').trim().split('\n');
-    expect(ignore[0]).toBe('*');
-    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((match) =>
-      (match[1] ?? '').split(' '),
-    );
-    expect(copied.length).toBeGreaterThan(5);
-    for (const path of copied) {
-      expect(existsSync(join(ROOT, path)), path).toBe(true);
-      expect(ignore).toContain(`!${path}`);
+describe('what watches it', () => {
+  const prometheus = parseYaml('deploy/prometheus/prometheus.yml');
+  const jobs = (prometheus.scrape_configs as readonly Yaml[]).map((job) => {
+    const { job_name, metrics_path, static_configs } = mapping(job);
+    const targets = (static_configs as readonly Yaml[]).flatMap((config) => list(mapping(config).targets));
+    return { name: job_name, path: metrics_path, targets };
+  });
+
+  it('scrapes every node, and the balancer, where they have their metrics', () => {
+    const { path } = metricsRoute({ text: async () => '', contentType: '' });
+    expect(jobs).toEqual([
+      { name: 'candlecast', path, targets: nodes.map(({ name }) => `${name}:${image.PORT}`) },
+      { name: 'haproxy', path: '/metrics', targets: ['balancer:8405'] },
+    ]);
+    expect(read('deploy/haproxy/haproxy.cfg')).toMatch(/^ +bind :8405$/m);
+  });
+
+  it('finds its rules, its dashboards and its source', () => {
+    const at = (service: string, path: string) => {
+      const mount = named(service).mounts.find(([, to]) => to !== undefined && path.startsWith(to));
+      return join(ROOT, mount?.[0] ?? 'nowhere', path.slice(mount?.[1]?.length));
+    };
+    const rules = list(prometheus.rule_files);
+    expect(rules.filter((path) => !existsSync(at('prometheus', path)))).toEqual([]);
+    const provisioning = 'deploy/grafana/provisioning';
+    const [provider] = parseYaml(`${provisioning}/dashboards/candlecast.yml`).providers as readonly Yaml[];
+    const dashboards = at('grafana', String(mapping(mapping(provider).options).path));
+    const files = readdirSync(dashboards).filter((file) => file.endsWith('.json'));
+    expect(files.length).toBeGreaterThan(0);
+    const [source] = parseYaml(`${provisioning}/datasources/prometheus.yml`).datasources as readonly Yaml[];
+    expect(mapping(source).url).toBe('http://prometheus:9090');
+    for (const file of files) {
+      const uids = read(join(relative(ROOT, dashboards), file)).matchAll(/"type": "prometheus",\s*"uid": "([^"]+)"/g);
+      for (const [, uid] of uids) expect([mapping(source).uid, uid?.startsWith('$') && uid]).toContain(uid);
+    }
+  });
+});
+
+describe('the balancer', () => {
+  const config = read('deploy/haproxy/haproxy.cfg');
+  const backends = new Map(
+    config
+      .split(/^backend /m)
+      .slice(1)
+      .map((text) => [text.slice(0, text.indexOf('\n')), [...text.matchAll(/^ +server (\S+) (\S+)$/gm)]] as const),
+  );
+
+  it('has the gateways and the ingest nodes of the compose file, at the port of the image', () => {
+    expect([...backends.keys()]).toEqual(['gateways', 'ingest']);
+    for (const [backend, role] of [
+      ['gateways', 'gateway'],
+      ['ingest', 'ingest'],
+    ] as const) {
+      const expected = nodes.filter(({ environment }) => environment.ROLES?.split(',').includes(role));
+      const servers = backends.get(backend)?.map(([, name, address]) => [name, address]);
+      expect(servers).toEqual(expected.map(({ name }) => [name, `${name}:${image.PORT}`]));
     }
   });
 
-  it('runs the program on a Node version that it supports, not as root', () => {
-    const bases = [...dockerfile.matchAll(/^FROM node:(\d+)\.\d+\.\d+-bookworm-slim/gm)].map(([, major]) => major);
-    expect(bases).toEqual(['20', '20']);
-    const { bin } = JSON.parse(read('package.json')) as { bin: { candlecast: string } };
-    expect(dockerfile).toContain(`ENTRYPOINT ["node", "${bin.candlecast}"]`);
-    expect(dockerfile.indexOf('\nUSER node\n')).toBeGreaterThan(dockerfile.lastIndexOf('\nRUN '));
+  it('asks for readiness at a path that the server has, and is the one proxy that gateways trust', () => {
+    const paths = healthRoutes({ notReady: () => [] }).map(({ path }) => path);
+    expect(paths).toContain(/http-check send .*uri (\S+)/.exec(config)?.[1]);
+    for (const { environment } of nodes.filter(({ environment }) => environment.ROLES?.includes('gateway')))
+      expect(environment.TRUSTED_PROXIES).toBe('1');
+    expect(named('balancer').health.at(-1)).toBe(`http://127.0.0.1:8080${/monitor-uri (\S+)/.exec(config)?.[1]}`);
+    expect(/^ +bind :(\d+)$/m.exec(config)?.[1]).toBe('8080');
   });
 });
