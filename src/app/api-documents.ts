@@ -2,6 +2,7 @@ import { STREAM_PARAMETERS } from '../gateway/sse/request.js';
 import { SSE_PATH } from '../gateway/sse/streams.js';
 import { ENDPOINTS } from '../http/binance/endpoints.js';
 import { accountSection } from '../http/documents/accounts.js';
+import { analyticsSection } from '../http/documents/analytics.js';
 import { asyncApi } from '../http/documents/asyncapi.js';
 import { binanceSection } from '../http/documents/binance.js';
 import { marketSection } from '../http/documents/market.js';
@@ -22,6 +23,7 @@ type Served = Pick<Route, 'method' | 'path'>;
 /** Everything that a server may have. */
 export const SECTIONS: readonly Section[] = [
   marketSection(STREAM_PARAMETERS),
+  analyticsSection,
   signalSection,
   ruleSection({ created: newRule, changed: ruleChange }),
   accountSection,

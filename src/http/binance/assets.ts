@@ -5,7 +5,7 @@ export interface Assets {
 }
 
 /** Clients want some name. */
-const NO_QUOTE = 'NONE';
+export const NO_QUOTE = 'NONE';
 /** The longest that fits wins. DEMO is that of the made-up market. */
 const QUOTES = (
   'FDUSD USDT USDC TUSD BUSD USDP DEMO IDRT BIDR BVND DAI USD EUR GBP JPY AUD CAD CHF TRY BRL RUB UAH ZAR NGN PLN RON ' +

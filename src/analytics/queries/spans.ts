@@ -1,0 +1,22 @@
+import type { Reads, Span } from './period.js';
+
+/** First and last day of each of the symbols that have any. */
+export async function spans(
+  database: Reads,
+  symbols: readonly string[],
+): Promise<readonly (Span & { symbol: string })[]> {
+  return await database.rows(
+    `SELECT symbol, min(date) AS first, max(date) AS last
+     FROM daily_ohlcv FINAL WHERE symbol IN {symbols:Array(String)} GROUP BY symbol`,
+    { symbols },
+  );
+}
+
+/** First and last day that any symbol has; null: there is none. */
+export async function marketSpan(database: Reads): Promise<Span | null> {
+  const [span] = await database.rows<Span & { days: number }>(
+    'SELECT min(date) AS first, max(date) AS last, count() AS days FROM daily_ohlcv FINAL',
+    {},
+  );
+  return span === undefined || span.days === 0 ? null : { first: span.first, last: span.last };
+}
