@@ -51,7 +51,7 @@ interface Told {
 }
 
 /** What the engine made of what the feed delivered. */
-class Outcome implements TradeSink {
+export class Outcome implements TradeSink {
   readonly engine = new CandleEngine(GRACE_MS, 1);
   readonly closed: Told[] = [];
   readonly gaps: { symbol: string; from: number; to: number; reason: string }[] = [];

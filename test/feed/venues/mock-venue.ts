@@ -8,9 +8,15 @@ import type { Script } from './script.js';
 import { Random, type TrueTrade } from './truth.js';
 import type { VirtualClock } from './virtual-clock.js';
 
+/** What answers below one path of a port. */
+export interface VenueServer {
+  answer(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
 /** One port for any number of venues, told apart by the first part of the path. */
 export class VenuePort {
-  readonly #venues = new Map<string, MockVenue>();
+  readonly #venues = new Map<string, VenueServer>();
   readonly #http: Server;
   readonly sockets = new WebSocketServer({ noServer: true, autoPong: false });
 
@@ -26,7 +32,7 @@ export class VenuePort {
     return port;
   }
 
-  add(name: string, venue: MockVenue): { ws: string; rest: string } {
+  add(name: string, venue: VenueServer): { ws: string; rest: string } {
     this.#venues.set(name, venue);
     const { port } = this.#http.address() as AddressInfo;
     return { ws: `ws://127.0.0.1:${port}/${name}/ws`, rest: `http://127.0.0.1:${port}/${name}` };
@@ -42,7 +48,7 @@ export class VenuePort {
     await once(this.#http, 'close');
   }
 
-  #find({ url = '' }: IncomingMessage): MockVenue | undefined {
+  #find({ url = '' }: IncomingMessage): VenueServer | undefined {
     return this.#venues.get(url.split('/')[1] ?? '');
   }
 }
@@ -65,7 +71,7 @@ export interface MockOptions {
 }
 
 /** An exchange that does what a script says, over real sockets. */
-export class MockVenue {
+export class MockVenue implements VenueServer {
   readonly #options: MockOptions;
   readonly #random: Random;
   readonly #peers = new Set<Peer>();
