@@ -92,14 +92,18 @@ async function* readRows<T>(
     yield rows;
   }
   const chunks = file.chunks();
-  for (;;) {
-    const next = await chunks.next().catch((error: unknown) => {
-      throw unreadable(path, error);
-    });
-    if (next.done === true) break;
-    yield* take(splitter.push(next.value));
+  try {
+    for (;;) {
+      const next = await chunks.next().catch((error: unknown) => {
+        throw unreadable(path, error);
+      });
+      if (next.done === true) break;
+      yield* take(splitter.push(next.value));
+    }
+    yield* take(splitter.end());
+  } finally {
+    await chunks.return(undefined);
   }
-  yield* take(splitter.end());
 }
 
 function unreadable(path: string, error: unknown): UserError {

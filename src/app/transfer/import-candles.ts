@@ -21,11 +21,25 @@ export async function importCandles(around: Around, path: string, options: Impor
     quarantineDirectory: options.skipBad === true ? join(config.dataDir, 'quarantine') : null,
   });
   const rows = inOrder(file, options.symbol);
+  try {
+    return await importRows(around, file, rows, path, options);
+  } finally {
+    await rows.return(undefined);
+  }
+}
+
+async function importRows(
+  around: Around,
+  file: CsvFile<Candle>,
+  rows: AsyncGenerator<Candle>,
+  path: string,
+  options: ImportOptions,
+): Promise<Imported> {
   const first = await rows.next();
   if (first.done === true) throw new UserError(`${path} has no candle to import`);
   const { symbol } = first.value;
   const into = await MinuteImport.open(around, `candles-${symbol}`, file, { ...options, symbol });
-  return into.finish(file, () =>
+  return await into.finish(file, () =>
     around.progress.during(`Importing ${symbol}`, (line) =>
       batches(first.value, rows, async (batch) => {
         line.update(file.progress());
