@@ -12,6 +12,7 @@ import { toStop } from './around.js';
 import type { MarketView } from './market-view.js';
 import { packageVersion } from './package.js';
 import type { Statuses } from './parts.js';
+import { openReplays } from './replay.js';
 import type { Readable } from './store.js';
 import { StoredHistory } from './stored-history.js';
 
@@ -34,14 +35,17 @@ export interface GatewayParts {
 
 /** WebSockets and HTTP on the configured port. @returns the port. @throws UserError */
 export async function openGateway(
-  { config, clock, log, lifecycle }: Around,
+  around: Around,
   { createTransport, http, subscriber, statuses, trades, view, read, users, stats }: GatewayParts,
 ): Promise<number> {
+  const { config, clock, log, lifecycle } = around;
+  const replays = await openReplays(around, read.url);
   const gateway: Gateway = new Gateway({
     createTransport,
     http: (request) => handler(request),
     bus: source(subscriber, statuses, view),
     history: new StoredHistory(read.history, read.firstEpoch),
+    replays,
     trades,
     clock,
     log,

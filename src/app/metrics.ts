@@ -80,6 +80,9 @@ export function gatewayMetrics(stats: GatewayStats): Metric[] {
       help: 'Reads of the database for snapshots and resumes.',
       read: () => stats.historyReads,
     },
+    { name: 'replays', help: 'Replays that go on now.', read: () => stats.replays },
+    { name: 'replays_total', help: 'Replays begun.', read: () => stats.replaysTotal },
+    { name: 'replay_candles_total', help: 'Candles read and replayed.', read: () => stats.replayCandles },
     {
       name: 'deliveries_total',
       help: 'Messages to sockets.',

@@ -4,6 +4,7 @@ import { Hub } from './hub.js';
 import type { Place } from './items.js';
 import { Link } from './link.js';
 import { Listener, type Outlet, Stream } from './outlets.js';
+import { ReplayRun } from './replay.js';
 import { ACK_ID, DEFAULT_DEVICE, SignalChannel } from './signal-channel.js';
 import { SignalConsumer } from './signal-consumer.js';
 import { StatusChannel } from './status-channel.js';
@@ -14,6 +15,7 @@ import type {
   ConnectionState,
   EndOptions,
   Interval,
+  ReplayOptions,
   SignalItem,
   SignalOptions,
   StatusItem,
@@ -22,6 +24,8 @@ import type {
 } from './types.js';
 
 interface Joined {
+  /** It has a connection of its own. */
+  readonly isApart?: boolean;
   leave(): void;
 }
 
@@ -112,6 +116,20 @@ export class Client {
     return this.#listen(options, listener, (outlet) => this.#joinCandles({ symbol, interval }, options, outlet));
   }
 
+  /**
+   * Stored candles of several channels in one order of time, with the messages that live has, over a connection of its own. Ends when all has been read.
+   * The cursor of its last item is where `candles` goes on, without a seam.
+   */
+  replay(options: ReplayOptions): AsyncIterableIterator<CandleItem> {
+    const isNever = (): boolean => false;
+    return this.#stream(options, isNever, (outlet) => new ReplayRun(this.#options, options, outlet));
+  }
+
+  /** The same for a function; `onEnd` tells when it is over. */
+  onReplay(options: ReplayOptions & EndOptions, listener: (items: readonly CandleItem[]) => void): Subscription {
+    return this.#listen(options, listener, (outlet) => new ReplayRun(this.#options, options, outlet));
+  }
+
   /** The user's own signals, at least once each; needs a token. */
   signals(options: SignalOptions = {}): AsyncIterableIterator<SignalItem> {
     const join = (outlet: Outlet<SignalItem>): Joined => this.#joinSignals(options, outlet);
@@ -190,7 +208,7 @@ export class Client {
     }
     const joined = join(outlet);
     this.#open.set(outlet, joined);
-    this.#link.start();
+    if (joined.isApart !== true) this.#link.start();
     return () => {
       if (!this.#open.delete(outlet)) return;
       joined.leave();
@@ -201,7 +219,8 @@ export class Client {
   /** Nothing is asked for any more; somebody else may come in the same turn. The last acknowledgement is waited for. */
   #restSoon(): void {
     queueMicrotask(() => {
-      if (this.#open.size > 0 || this.#signals !== null) return;
+      const isIdle = [...this.#open.values()].every(({ isApart }) => isApart === true);
+      if (!isIdle || this.#signals !== null) return;
       if (this.#isClosed) this.#link.stop('closed');
       else if (this.state.kind !== 'failed') this.#link.stop('idle');
     });

@@ -138,6 +138,7 @@ export class Hub {
         if (message.reason !== undefined) this.#ended(entry, message.reason, message.message ?? '');
         break;
       case 'acked':
+      case 'replay_end':
         break;
       default:
         if (entry.asked && entry.pending === null) this.#live(entry, message);

@@ -13,6 +13,8 @@ export type {
   Interval,
   Limited,
   Position,
+  ReplayedChannel,
+  ReplayOptions,
   Reset,
   Signal,
   SignalItem,

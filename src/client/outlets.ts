@@ -6,6 +6,8 @@ export interface Outlet<T> {
   push(items: readonly T[]): void;
   /** With an error, what waits is still read before it. */
   end(error: Error | null): void;
+  /** Nothing more comes: what waits is still read. */
+  finish(): void;
   /** Called when a reader has made room. */
   onRoom: (() => void) | null;
 }
@@ -37,6 +39,10 @@ export class Listener<T> implements Outlet<T> {
     if (this.#ended) return;
     this.#ended = true;
     this.#onEnd(error);
+  }
+
+  finish(): void {
+    this.end(null);
   }
 }
 
@@ -75,9 +81,14 @@ export class Stream<T> implements Outlet<T>, AsyncIterableIterator<T> {
 
   end(error: Error | null): void {
     if (this.#ended) return;
-    this.#ended = true;
-    this.#error = error;
     if (error === null) this.#items.length = this.#head = 0;
+    this.#error = error;
+    this.finish();
+  }
+
+  finish(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#stop?.();
     const reader = this.#reader;
     this.#reader = null;

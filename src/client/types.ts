@@ -86,6 +86,26 @@ export interface CandleOptions extends StreamOptions {
   readonly closedOnly?: boolean;
 }
 
+/** A channel of a replay. */
+export interface ReplayedChannel {
+  readonly symbol: string;
+  readonly interval: Interval;
+  /** Only closes and gaps. */
+  readonly closedOnly?: boolean;
+  /** Closed candles before `from` to begin with, up to 1,000. Default 0. */
+  readonly history?: number;
+}
+
+export interface ReplayOptions extends StreamOptions {
+  /** 1 to 30, in one order of time. */
+  readonly channels: readonly ReplayedChannel[];
+  /** Minutes that opened in [from, to) are played, epoch ms. Default of `to`: all there is. */
+  readonly from: number;
+  readonly to?: number;
+  /** Virtual seconds a second, 0.01 to 100,000. Default 0: as fast as they are read. */
+  readonly speed?: number;
+}
+
 export interface Signal {
   readonly type: 'signal';
   readonly id: string;

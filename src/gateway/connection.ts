@@ -3,6 +3,8 @@ import type { Encoding } from '../wire/codec.js';
 import type { Limited, MessageId } from '../wire/messages.js';
 import type { Dialect } from './dialect.js';
 import type { Login } from './login.js';
+import type { ReplayChannel } from './replay/channel.js';
+import type { Replay } from './replay/replay.js';
 import type { Topic } from './topic.js';
 import type { Socket } from './transport/transport.js';
 
@@ -31,6 +33,7 @@ export function isSubscribed(job: Job): boolean {
 
 /** Shared by all connections that have none, so that an idle one holds no array of its own. */
 const NO_JOBS: readonly Job[] = [];
+const NO_REPLAYS: readonly Replay[] = [];
 
 /**
  * What the gateway knows of one connection. There may be very many: plain numbers and one array, no sets, maps or closures.
@@ -40,6 +43,8 @@ export class Connection {
   socket: ClientSocket | null = null;
   live: AnyTopic[] = [];
   jobs: readonly Job[] = NO_JOBS;
+  /** Stored history on channels of its own. */
+  replays: readonly Replay[] = NO_REPLAYS;
   /** Runs the jobs; `wake` ends its waiting. */
   running = false;
   wake: (() => void) | null = null;
@@ -82,19 +87,30 @@ export class Connection {
   }
 
   get channels(): number {
-    return this.live.length + this.jobs.length;
+    const replayed = this.replays.reduce((count, replay) => count + replay.channels.length, 0);
+    return this.live.length + this.jobs.length + replayed;
   }
 
   has(topic: AnyTopic): boolean {
     return this.live.includes(topic) || this.jobs.some((job) => job.topic === topic);
   }
 
+  /** The replay that has the channel, and its place in it; null: none has. */
+  replayOf(name: string): { readonly replay: Replay; readonly channel: ReplayChannel } | null {
+    for (const replay of this.replays) {
+      const channel = replay.channels.find((candidate) => candidate.name === name);
+      if (channel !== undefined) return { replay, channel };
+    }
+    return null;
+  }
+
   addJobs(jobs: readonly Job[]): void {
     if (jobs.length > 0) this.jobs = [...this.jobs, ...jobs];
   }
 
-  /** Ends a wait of the jobs, if there is one. */
+  /** Ends a wait of the jobs and the replays, if there is one. */
   stir(): void {
+    for (const replay of this.replays) replay.stir();
     const wake = this.wake;
     this.wake = null;
     wake?.();

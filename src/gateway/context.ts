@@ -6,6 +6,7 @@ import type { LimitName, MessageId, ServerMessage } from '../wire/messages.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub.js';
 import type { GatewayLimits } from './limits.js';
+import type { Replays } from './replay/replays.js';
 import type { GatewayStats } from './stats.js';
 import type { Users } from './users.js';
 
@@ -13,6 +14,7 @@ import type { Users } from './users.js';
 export interface Context {
   readonly hub: Hub;
   readonly users: Users;
+  readonly replays: Replays;
   readonly limits: GatewayLimits;
   readonly stats: GatewayStats;
   readonly clock: Clock;

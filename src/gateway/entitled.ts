@@ -50,6 +50,19 @@ export function dropExcess(connection: Connection, context: Context): void {
     else if (kept >= channels) drop(connection, topic, tooMany(identity.entitlements), context);
     else kept++;
   }
+  dropReplays(connection, identity, kept);
+}
+
+function dropReplays(connection: Connection, identity: Identity, kept: number): void {
+  const plan = identity.entitlements;
+  for (const replay of connection.replays) {
+    for (const channel of [...replay.channels]) {
+      const isOver = kept >= plan.channels;
+      const refusal = refusalOf(identity, plan, channel.request.channel) ?? (isOver ? tooMany(plan) : null);
+      if (refusal === null) kept++;
+      else replay.withdraw(channel, refusal);
+    }
+  }
 }
 
 const AUTH_REQUIRED: Refusal = { code: 'auth_required', message: 'send auth first: signals are the caller’s own' };

@@ -17,6 +17,8 @@ import { cancel, quit } from './joining.js';
 import { assertLimits, DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
 import { NativeDialect, STREAM_PATH } from './native.js';
 import { pause } from './pause.js';
+import { Replays } from './replay/replays.js';
+import type { ReplaySource } from './replay/source.js';
 import { settle } from './settle.js';
 import { SignalHub } from './signal-hub.js';
 import { answered, lookAt } from './slow.js';
@@ -53,6 +55,8 @@ export interface GatewayOptions {
   readonly http: HttpHandler;
   readonly bus: SourceBus;
   readonly history: History;
+  /** What replays are read from; null, the default: there are none. */
+  readonly replays?: ReplaySource | null;
   /** Default: nobody can authenticate. */
   readonly users?: UserParts;
   /** Single trades; null, the default: there are none to be had. */
@@ -207,6 +211,7 @@ export class Gateway {
         ...users,
         settle: (connection, result) => settle(connection, result, this.#context),
       }),
+      replays: new Replays(this.#options.replays ?? null),
       limits: this.#limits,
       stats: this.stats,
       clock,

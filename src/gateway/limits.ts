@@ -19,6 +19,10 @@ export interface GatewayLimits {
   readonly expiryWarningMs: number;
   /** How often every login is looked at again. */
   readonly recheckMs: number;
+  /** Replays at a time: of this server, of a user (of visitors: an address), of a connection. */
+  readonly replays: number;
+  readonly replaysPerUser: number;
+  readonly replaysPerConnection: number;
   /** A resume of more candles than this answers a fresh snapshot. */
   readonly resumeCandles: number;
   /** Above this a connection is lagging. */
@@ -58,6 +62,9 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   verifyMs: 10_000,
   expiryWarningMs: 60_000,
   recheckMs: 60_000,
+  replays: 64,
+  replaysPerUser: 16,
+  replaysPerConnection: 4,
   resumeCandles: 10_000,
   lagBytes: 256 * 1024,
   pongTimeoutMs: 10_000,

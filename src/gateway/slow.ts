@@ -3,6 +3,7 @@ import type { AnyTopic, Connection, Job } from './connection.js';
 import { type Context, end } from './context.js';
 import { runJobs } from './jobs.js';
 import { leave } from './joining.js';
+import { MARK } from './replay/unread.js';
 
 /** Lags further apart than this are not counted together. */
 const LAG_MEMORY_MS = 60_000;
@@ -27,6 +28,10 @@ export function lookAt(connection: Connection, context: Context): void {
 
 /** The client has read everything up to its last ping. */
 export function answered(connection: Connection, payload: string, context: Context): void {
+  if (payload.startsWith(MARK)) {
+    for (const replay of connection.replays) replay.answered(payload);
+    return;
+  }
   if (connection.closing || payload !== String(connection.pingNumber)) return;
   connection.pingAt = -1;
   if (!connection.lagging) return;

@@ -20,6 +20,11 @@ export class GatewayStats {
   /** Frames sent as they came over the bus, not encoded again. */
   passedFrames = 0;
   historyReads = 0;
+  /** Replays that go on now. */
+  replays = 0;
+  replaysTotal = 0;
+  /** Candles read and played. */
+  replayCandles = 0;
   /** Users with connections here, and those connections. */
   users = 0;
   authenticated = 0;

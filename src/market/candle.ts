@@ -31,6 +31,20 @@ export interface Candle {
   readonly seq: number;
 }
 
+/** What clients see of a candle. */
+export type Bar = Pick<
+  Candle,
+  'openTime' | 'open' | 'high' | 'low' | 'close' | 'volume' | 'trades' | 'closed' | 'revision'
+>;
+
+/** A closed candle as it is stored, with its position. */
+export interface StoredBar extends Bar {
+  /** That of the latest change of it. */
+  readonly seq: number;
+  /** Of the newest writer of it. */
+  readonly epoch: number;
+}
+
 /** A stretch of time in which the feed was away: candles that touch [from, to) may lack trades. Epoch ms, `to` exclusive. */
 export interface Gap {
   readonly symbol: string;

@@ -13,6 +13,8 @@ export const ERROR_CODES = {
   already_subscribed: 'The connection has this channel already.',
   not_subscribed: 'The connection does not have this channel.',
   too_many_channels: 'The limit of channels a connection is reached.',
+  too_many_replays: 'The limit of replays is reached; the message says whose.',
+  no_history: 'Nothing is stored of the symbol in the time that is to be replayed; the message says what is.',
   rate_limited: 'Too many messages; the message says how many are allowed.',
   history_unavailable: 'History cannot be read now; try again later.',
   auth_required: 'Only for authenticated connections: send `auth` first.',

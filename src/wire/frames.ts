@@ -1,4 +1,4 @@
-import type { Candle, Gap } from '../market/candle.js';
+import type { Bar, Candle, Gap } from '../market/candle.js';
 import type { Position } from '../market/position.js';
 import { type Encoding, encode, type Frame } from './codec.js';
 import { type Limited, type MessageId, type ServerMessage, toWireCandle, toWireGap } from './messages.js';
@@ -16,7 +16,7 @@ export function candleFrame(
   epoch: number,
   seq: number,
   prev: number | null,
-  candle: Candle,
+  candle: Bar,
 ): Frame {
   if (encoding === 'json') {
     const before = prev === null ? '' : `"prev":${prev},`;
@@ -127,6 +127,6 @@ function recoveryJson(type: 'subscribed' | 'resync', channel: string, position: 
   return `{"type":"${type}",${where},"candles":[${candles.join(',')}],"gaps":${gaps}${recovered}${limited}}`;
 }
 
-function candleJson(c: Candle): string {
+function candleJson(c: Bar): string {
   return `{"t":${c.openTime},"o":"${c.open}","h":"${c.high}","l":"${c.low}","c":"${c.close}","v":"${c.volume}","n":${c.trades},"x":${c.closed},"r":${c.revision}}`;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Candle, Gap } from '../market/candle.js';
+import type { Bar, Gap } from '../market/candle.js';
 import { CHANNEL_PATTERN } from '../market/channel.js';
 import type { SymbolStatus } from '../market/event.js';
 import type { Position } from '../market/position.js';
@@ -18,6 +18,8 @@ export const LIMITS = {
   /** Leaves room for the rest of an `auth` message, also for an `id` that is all escapes. */
   tokenLength: 3072,
   deviceLength: 64,
+  /** Virtual seconds a second. */
+  replaySpeed: 100_000,
 } as const;
 
 /** In front of a token offered as a subprotocol. */
@@ -48,6 +50,20 @@ const subscribeItem = z.union([
   }),
 ]);
 
+/**
+ * Stored history in place of live, for all channels of the message in one order of time. Minutes that opened in [from, to), epoch ms; without `to`
+ * up to now. `speed`: virtual seconds a second, default 1; 0 = as fast as the client reads.
+ */
+const replay = z.strictObject({
+  from: z.int().nonnegative(),
+  to: z.int().nonnegative().optional(),
+  speed: z
+    .union([z.literal(0), z.number().min(0.01).max(LIMITS.replaySpeed)], {
+      error: `0 for as fast as you read, or 0.01 to ${LIMITS.replaySpeed}`,
+    })
+    .optional(),
+});
+
 /** What a client may send. */
 export const clientMessage = z.discriminatedUnion('op', [
   z.strictObject({
@@ -55,6 +71,7 @@ export const clientMessage = z.discriminatedUnion('op', [
     id,
     channels: z.array(subscribeItem).min(1).max(LIMITS.channelsPerMessage),
     snapshot: z.int().min(0).max(LIMITS.snapshotCandles).optional(),
+    replay: replay.optional(),
   }),
   z.strictObject({
     op: z.literal('unsubscribe'),
@@ -81,6 +98,13 @@ export interface WireCandle {
   n: number;
   x: boolean;
   r: number;
+}
+
+/** What a replay plays: minutes that opened in [from, to), epoch ms; `speed` 0: as fast as the client reads. */
+export interface ReplayRange {
+  from: number;
+  to: number;
+  speed: number;
 }
 
 export interface WireGap {
@@ -111,11 +135,21 @@ export type ServerMessage =
       limited?: Limited;
       /** Of `signals`: up to where the device has acknowledged; 0 = never. */
       acked?: number;
+      /** It is a replay, of this. */
+      replay?: ReplayRange;
     } & Position)
   | ({ type: 'candle'; channel: string; prev?: number; candle: WireCandle } & Position)
   | ({ type: 'gap'; channel: string; prev: number } & WireGap & Position)
   /** `stale` (true, or left out): the server is cut off from its source; what the client has may be old. */
-  | ({ type: 'heartbeat'; channel: string; stale?: true } & Position)
+  | ({
+      type: 'heartbeat';
+      channel: string;
+      stale?: true;
+      /** Of a replay: how far its clock has come, epoch ms. */
+      time?: number;
+    } & Position)
+  /** A replay has come to its end, or (with an error code and `message`) cannot go on: nothing of the channel comes any more. */
+  | ({ type: 'replay_end'; channel: string; time: number; reason: 'end' | ErrorCode; message?: string } & Position)
   /** Sent in place of what a slow client missed: everything durable since its last position, then live goes on. */
   | ({ type: 'resync'; channel: string; candles: WireCandle[]; gaps: WireGap[]; recovered: boolean } & Position)
   | ({ type: 'status'; channel: 'status'; symbols: SymbolStatus[] } & Position)
@@ -145,7 +179,7 @@ export type ServerMessage =
 
 export type LimitName = Exclude<keyof Entitlements, 'plan'>;
 
-export function toWireCandle(candle: Candle): WireCandle {
+export function toWireCandle(candle: Bar): WireCandle {
   return {
     t: candle.openTime,
     o: candle.open,

@@ -1,4 +1,5 @@
 import { type History, HistoryUnavailable } from '../../src/gateway/history.js';
+import type { ReplaySource } from '../../src/gateway/replay/source.js';
 import type { Candle, Gap } from '../../src/market/candle.js';
 import type { HotWindow, MarketEvent } from '../../src/market/event.js';
 import { bucketEnd, bucketStart, type Interval, MINUTE_MS } from '../../src/market/interval.js';
@@ -151,6 +152,17 @@ export class TestMarket {
       await this.#read();
       return this.firstEpoch;
     },
+  };
+
+  readonly replays: ReplaySource = {
+    extent: async () => ({ start: T0, end: this.now, epoch: this.epoch }),
+    bars: async (_symbol, interval, fromMs, toMs, limit) => {
+      const inRange = this.candles(interval).filter(({ openTime }) => openTime >= fromMs && openTime < toMs);
+      return inRange.slice(0, limit).map((candle) => ({ ...candle, epoch: this.epoch }));
+    },
+    gapsAfter: async (_symbol, afterMs) => this.gaps.filter((gap) => gap.to > afterMs),
+    gaps: (symbol, fromMs, toMs) => this.history.gaps(symbol, fromMs, toMs),
+    before: (symbol, interval, beforeMs, limit) => this.history.before(symbol, interval, beforeMs, limit),
   };
 
   async #read(): Promise<void> {

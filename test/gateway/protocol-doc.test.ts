@@ -42,7 +42,7 @@ describe('docs/protocol.md', () => {
     market.closeMany(300);
     const limits = { heartbeatMs: 50, pongTimeoutMs: 3_600_000 };
     const bus = new LossyBus(market);
-    harness = await Harness.over(bus, market, 'uws', limits, silentLog, users.clock, { users });
+    harness = await Harness.over(bus, market, 'uws', limits, silentLog, users.clock, { users, replays: market.replays });
     const status = { symbol: 'BTCUSDT', source: 'demo', synthetic: true, since: 1, lastTradeTime: null } as const;
     harness.bus.publishStatus([{ ...status, state: 'live' }]);
     client = await harness.client();
@@ -67,7 +67,7 @@ describe('docs/protocol.md', () => {
     harness.market.close();
     harness.bus.publish(harness.market.close());
     client.send({ op: 'subscribe', id: 6, channels: ['candles:BTCUSDT:2m'] });
-    for (const type of ['gap', 'heartbeat', 'resync', 'error', 'status', 'candle'] as const) await client.type(type);
+    for (const type of ['gap', 'heartbeat', 'replay_end', 'resync', 'error', 'status', 'candle'] as const) await client.type(type);
     users.signals.publish(USER);
     await client.type('signal');
     users.accounts.setPlan(USER, { plan: 'free', historyDays: 0, intervals: ['5m', '1h'] });
@@ -108,6 +108,10 @@ describe('docs/protocol.md', () => {
     ['messages waiting while a token is verified', DEFAULT_LIMITS.waitingBytes],
     ['candles of a snapshot', LIMITS.snapshotCandles],
     ['candles of a resume', DEFAULT_LIMITS.resumeCandles],
+    ['replays at a time', DEFAULT_LIMITS.replays],
+    ['replays at a time', DEFAULT_LIMITS.replaysPerUser],
+    ['replays at a time', DEFAULT_LIMITS.replaysPerConnection],
+    ['speed of a replay', LIMITS.replaySpeed],
     ['connections', DEFAULT_LIMITS.connections],
     ['connections', DEFAULT_LIMITS.connectionsPerAddress],
   ])('states the limit: %s, %d', (what, limit) => {

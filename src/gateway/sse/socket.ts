@@ -59,6 +59,10 @@ export class SseSocket implements Socket<Connection>, Flushable, StreamEvents {
     return this.out.bufferedBytes() === 0 ? 'sent' : 'buffered';
   }
 
+  cork(run: () => void): void {
+    run();
+  }
+
   /** It leaves at the end of the turn, after those taken before. */
   take({ text, at }: ServerEvent): void {
     const place = at === null ? undefined : this.#places.get(at.channel);

@@ -56,6 +56,11 @@ export class NodeSocket<T> implements Socket<T>, Listener, Flushable {
     return this.tcp.writableLength === 0 ? 'sent' : 'buffered';
   }
 
+  /** What is sent in one turn leaves together anyway. */
+  cork(run: () => void): void {
+    run();
+  }
+
   /** Takes an encoded frame; it leaves at the end of the turn, after those taken before. */
   enqueue(frame: Buffer): void {
     if (!this.#open || this.#doomed) return;

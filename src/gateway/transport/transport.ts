@@ -7,6 +7,8 @@ export interface Socket<T> {
   readonly remoteAddress: string;
   /** `dropped`: over the buffer limit, nothing was taken. */
   send(frame: Frame): 'sent' | 'buffered' | 'dropped' | 'closed';
+  /** What `run` sends leaves in as few writes as possible. */
+  cork(run: () => void): void;
   /** From now on frames published to `topic` reach this socket, in order with what `send` sends. */
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;

@@ -32,6 +32,11 @@ export class UwsSocket<T> implements Socket<T>, Listener {
     return this.ws.send(frame, typeof frame !== 'string', false) === SENT ? 'sent' : 'buffered';
   }
 
+  cork(run: () => void): void {
+    if (this.ws === null) run();
+    else this.ws.cork(run);
+  }
+
   /** Cuts the connection where more is buffered than allowed. @returns whether it did. */
   cutIfSlow(): boolean {
     if (this.ws === null || this.ws.getBufferedAmount() <= this.limits.maxBufferedBytes) return false;

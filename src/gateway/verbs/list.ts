@@ -7,6 +7,11 @@ type List = Extract<ClientMessage, { op: 'list' }>;
 /** The channels whose `subscribed` was sent, by name. */
 export function list(connection: Connection, message: List): void {
   const underWay = connection.jobs.filter(isSubscribed).map((job) => job.topic);
-  const channels = [...connection.live, ...underWay].map((topic) => topic.channel).sort();
+  const replayed = connection.replays.flatMap(({ channels }) => channels.filter(({ subscribed }) => subscribed));
+  const names = [
+    ...[...connection.live, ...underWay].map(({ channel }) => channel),
+    ...replayed.map(({ name }) => name),
+  ];
+  const channels = names.sort();
   reply(connection, { type: 'channels', ...withId(message.id), channels });
 }

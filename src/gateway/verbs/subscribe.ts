@@ -5,12 +5,17 @@ import { type Context, type ErrorDetails, replyError } from '../context.js';
 import { boundOf, channelsRefusal, planOf, refusalOf } from '../entitled.js';
 import { runJobs } from '../jobs.js';
 import { DEFAULT_DEVICE } from '../login.js';
+import { replay } from './replay.js';
 
 type Subscribe = Extract<ClientMessage, { op: 'subscribe' }>;
 type Item = Exclude<Subscribe['channels'][number], string>;
 
 /** One reply a channel, in the order asked for: `subscribed` or an error; errors found at once come before all. */
 export function subscribe(connection: Connection, message: Subscribe, context: Context): void {
+  if (message.replay !== undefined) {
+    replay(connection, message, context);
+    return;
+  }
   for (const item of message.channels) {
     const wanted = typeof item === 'string' ? { channel: item } : item;
     const job = check(connection, wanted, message, context);
@@ -29,7 +34,8 @@ function check(connection: Connection, item: Item, message: Subscribe, context: 
     channelsRefusal(connection, plan, context.limits.channelsPerConnection);
   if (refusal !== null) return refusal;
   const topic = context.hub.topic(channel, connection);
-  if (connection.has(topic)) return { code: 'already_subscribed', message: 'the connection has this channel already' };
+  if (connection.has(topic) || connection.replayOf(item.channel) !== null)
+    return { code: 'already_subscribed', message: 'the connection has this channel already' };
   topic.source.retain();
   const snapshot = item.snapshot ?? message.snapshot ?? null;
   const { atOnce = false, position = null } = item;

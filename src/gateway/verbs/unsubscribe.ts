@@ -17,6 +17,12 @@ function unsubscribeOne(connection: Connection, name: string, id: Unsubscribe['i
     replyError(connection, { id, channel: name, code: 'bad_channel', message: channel }, context.stats);
     return;
   }
+  const replayed = connection.replayOf(name);
+  if (replayed !== null) {
+    replayed.replay.drop(replayed.channel);
+    reply(connection, { type: 'unsubscribed', ...withId(id), channel: name });
+    return;
+  }
   const topic = context.hub.peek(channel, connection);
   if (topic === null || !connection.has(topic)) {
     const text = 'the connection does not have this channel';

@@ -1,0 +1,29 @@
+import type { Candle, Gap, StoredBar } from '../../market/candle.js';
+import type { Interval } from '../../market/interval.js';
+
+/** Where what is stored of a symbol begins and ends, epoch ms. */
+export interface Extent {
+  /** Open time of the oldest minute. */
+  readonly start: number;
+  /** Exclusive end of the newest minute, or of the gap after it. */
+  readonly end: number;
+  /** Of the last minute before the time asked for, or else of the oldest. */
+  readonly epoch: number;
+}
+
+/**
+ * Stored candles for replays, over connections that nothing else uses. Every member rejects with an error named
+ * HistoryUnavailable when the store cannot answer now.
+ */
+export interface ReplaySource {
+  /** null: nothing is stored of it. */
+  extent(symbol: string, beforeMs: number): Promise<Extent | null>;
+  /** The first `limit` candles with fromMs <= openTime < toMs, ascending. */
+  bars(symbol: string, interval: Interval, fromMs: number, toMs: number, limit: number): Promise<readonly StoredBar[]>;
+  /** The first `limit` gaps that end after `afterMs` (or then, with a seq above `afterSeq`), by their end and seq. */
+  gapsAfter(symbol: string, afterMs: number, afterSeq: number, limit: number): Promise<readonly Gap[]>;
+  /** Gaps that touch [fromMs, toMs), by seq. */
+  gaps(symbol: string, fromMs: number, toMs: number): Promise<readonly Gap[]>;
+  /** The latest `limit` closed candles with openTime < beforeMs, ascending. */
+  before(symbol: string, interval: Interval, beforeMs: number, limit: number): Promise<readonly Candle[]>;
+}
