@@ -54,13 +54,12 @@ const subscribeItem = z.union([
  * Stored history in place of live, for all channels of the message in one order of time. Minutes that opened in [from, to), epoch ms; without `to`
  * up to now. `speed`: virtual seconds a second, default 1; 0 = as fast as the client reads.
  */
+const speedRule = { error: `0 for as fast as you read, or 0.01 to ${LIMITS.replaySpeed}` };
 const replay = z.strictObject({
   from: z.int().nonnegative(),
   to: z.int().nonnegative().optional(),
   speed: z
-    .union([z.literal(0), z.number().min(0.01).max(LIMITS.replaySpeed)], {
-      error: `0 for as fast as you read, or 0.01 to ${LIMITS.replaySpeed}`,
-    })
+    .union([z.literal(0), z.number().min(0.01, speedRule).max(LIMITS.replaySpeed, speedRule)], speedRule)
     .optional(),
 });
 

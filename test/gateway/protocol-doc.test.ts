@@ -42,7 +42,10 @@ describe('docs/protocol.md', () => {
     market.closeMany(300);
     const limits = { heartbeatMs: 50, pongTimeoutMs: 3_600_000 };
     const bus = new LossyBus(market);
-    harness = await Harness.over(bus, market, 'uws', limits, silentLog, users.clock, { users, replays: market.replays });
+    harness = await Harness.over(bus, market, 'uws', limits, silentLog, users.clock, {
+      users,
+      replays: market.replays,
+    });
     const status = { symbol: 'BTCUSDT', source: 'demo', synthetic: true, since: 1, lastTradeTime: null } as const;
     harness.bus.publishStatus([{ ...status, state: 'live' }]);
     client = await harness.client();
@@ -67,7 +70,8 @@ describe('docs/protocol.md', () => {
     harness.market.close();
     harness.bus.publish(harness.market.close());
     client.send({ op: 'subscribe', id: 6, channels: ['candles:BTCUSDT:2m'] });
-    for (const type of ['gap', 'heartbeat', 'replay_end', 'resync', 'error', 'status', 'candle'] as const) await client.type(type);
+    for (const type of ['gap', 'heartbeat', 'replay_end', 'resync', 'error', 'status', 'candle'] as const)
+      await client.type(type);
     users.signals.publish(USER);
     await client.type('signal');
     users.accounts.setPlan(USER, { plan: 'free', historyDays: 0, intervals: ['5m', '1h'] });

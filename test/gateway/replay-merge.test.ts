@@ -7,8 +7,8 @@ import { rollUp } from '../../src/market/rollup.js';
 import type { CandleRecord } from '../../src/store/spool/record.js';
 import { type ServerMessage, toWireCandle } from '../../src/wire/messages.js';
 import { minute } from '../store/spool-records.js';
-import { ended, onChannel, ReplayStand, START, store } from './replay-stand.js';
 import type { TestClient } from './client.js';
+import { ended, onChannel, ReplayStand, START, store } from './replay-stand.js';
 
 const EPOCH = 7;
 const SPAN = 400;
@@ -44,7 +44,11 @@ const anySymbol = fc
   });
 type Stored = typeof anySymbol extends fc.Arbitrary<infer T> ? T : never;
 
-const anyWindow = fc.record({ from: fc.nat(SPAN), length: fc.integer({ min: 1, max: SPAN }), cut: fc.double({ min: 0, max: 1, noNaN: true }) });
+const anyWindow = fc.record({
+  from: fc.nat(SPAN),
+  length: fc.integer({ min: 1, max: SPAN }),
+  cut: fc.double({ min: 0, max: 1, noNaN: true }),
+});
 
 let stand: ReplayStand;
 let port: number;
@@ -59,13 +63,23 @@ afterAll(() => stand.stop());
 async function put(symbol: string, { opens, gaps }: Stored): Promise<Candle[]> {
   const records = opens.map((openTime, n): CandleRecord => {
     const revision = n % 11 === 3 ? 1 : 0;
-    const prices = { open: price(n), high: price(n + 90), low: price(n - 90), close: price(n + 1), volume: '0.10000001' };
+    const prices = {
+      open: price(n),
+      high: price(n + 90),
+      low: price(n - 90),
+      close: price(n + 1),
+      volume: '0.10000001',
+    };
     const seq = nextSeq(0, openTime + revision * 7 * MINUTE_MS) + revision;
     const drawn = minute(n, { symbol, openTime, ...prices, revision, seq });
     return { ...drawn, epoch: EPOCH };
   });
   await store(stand.database, records);
-  const announced = gaps.map((gap) => ({ kind: 'gap' as const, epoch: EPOCH, gap: { symbol, reason: 'disconnected', ...gap } }));
+  const announced = gaps.map((gap) => ({
+    kind: 'gap' as const,
+    epoch: EPOCH,
+    gap: { symbol, reason: 'disconnected', ...gap },
+  }));
   await store(stand.database, announced);
   return records.map(({ candle }) => candle);
 }
@@ -133,7 +147,13 @@ it('merges what is stored of any symbols into one order of time, whole, with eve
   );
 });
 
-function isWhole(messages: readonly ServerMessage[], interval: Interval, all: readonly Candle[], from: number, to: number) {
+function isWhole(
+  messages: readonly ServerMessage[],
+  interval: Interval,
+  all: readonly Candle[],
+  from: number,
+  to: number,
+) {
   const [first] = messages;
   let seq = first?.type === 'subscribed' ? first.seq : -1;
   for (const message of messages.slice(1)) {
@@ -144,7 +164,10 @@ function isWhole(messages: readonly ServerMessage[], interval: Interval, all: re
     expect(message.epoch).toBe(EPOCH);
     seq = message.seq;
   }
-  const closed = messages.filter((m) => m.type === 'candle').filter(({ candle }) => candle.x).map(({ candle }) => candle);
+  const closed = messages
+    .filter((m) => m.type === 'candle')
+    .filter(({ candle }) => candle.x)
+    .map(({ candle }) => candle);
   const truth = bucketsOf(all, interval).filter(({ end }) => end > from && end <= to);
   const full = truth.filter(({ minutes, start, end }) => minutes.length === (end - start) / MINUTE_MS);
   const truths = new Map(truth.map(({ start, minutes }) => [start, wire(minutes, start)]));
@@ -152,7 +175,10 @@ function isWhole(messages: readonly ServerMessage[], interval: Interval, all: re
   expect(full.every(({ start }) => closed.some(({ t }) => t === start))).toBe(true);
   if (interval !== '1m') return;
   closed.forEach(({ t }, i) => {
-    const before = messages.slice(0, messages.findIndex((m) => m.type === 'candle' && m.candle.t === t));
+    const before = messages.slice(
+      0,
+      messages.findIndex((m) => m.type === 'candle' && m.candle.t === t),
+    );
     for (let missing = (closed[i - 1]?.t ?? from - MINUTE_MS) + MINUTE_MS; missing < t; missing += MINUTE_MS)
       expect(isTold(before, missing), `the hole at ${missing} before ${t}`).toBe(true);
   });

@@ -30,7 +30,9 @@ const ANSWERS: Readonly<Record<MessageType, string>> = {
   candle: 'The open candle as it stands, a close, or a correction; the last two have `prev`.',
   gap: 'The feed was away: candles of a stretch are missing or lack trades. It comes before any candle after it.',
   heartbeat:
-    'The position of a channel on which nothing else came; `stale` where the server is cut off from its source.',
+    'The position of a channel on which nothing else came; `stale` where the server is cut off from its source; `time`: the clock of a replay.',
+  replay_end:
+    'A replay is over: `reason` is `end`, or the error code that says why it cannot go on. The channel is free again.',
   resync: 'In place of what a slow client missed: everything durable since its position.',
   status: 'Health of the feeds: all symbols after `subscribed`, then what changes.',
   signal: 'A new signal.',
@@ -61,7 +63,9 @@ export function asyncApi(version: string, stream: Parameters): Json {
   const answered = serverMessage.options.map((option) =>
     toMessage(option.shape.type.value, ANSWERS[option.shape.type.value], schemas.answered(option)),
   );
-  const streamed = answered.filter(({ name }) => !['pong', 'acked', 'channels', 'unsubscribed'].includes(name));
+  const streamed = answered.filter(
+    ({ name }) => !['pong', 'acked', 'channels', 'unsubscribed', 'replay_end'].includes(name),
+  );
   const close = toMessage('close', 'The server ends the stream.', schemas.answered(closeEvent));
   return {
     asyncapi: '3.0.0',
