@@ -155,7 +155,10 @@ export class TestMarket {
   };
 
   readonly replays: ReplaySource = {
-    extent: async () => ({ start: T0, end: this.now, epoch: this.epoch }),
+    extent: async (_symbol, beforeMs) => {
+      const last = [...this.minutes.keys()].filter((openTime) => openTime < beforeMs).at(-1) ?? null;
+      return { start: T0, end: this.now, last, epoch: this.epoch };
+    },
     bars: async (_symbol, interval, fromMs, toMs, limit) => {
       const inRange = this.candles(interval).filter(({ openTime }) => openTime >= fromMs && openTime < toMs);
       return inRange.slice(0, limit).map((candle) => ({ ...candle, epoch: this.epoch }));

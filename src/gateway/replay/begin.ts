@@ -6,7 +6,8 @@ import type { ErrorDetails } from '../context.js';
 import { withId } from '../context.js';
 import type { ReplayChannel } from './channel.js';
 import type { Extent, ReplaySource } from './source.js';
-import { type Beginning, beginOpen } from './tracks.js';
+import { timeOf } from './track.js';
+import { type Beginning, beginChannels } from './tracks.js';
 
 type Refusal = Pick<ErrorDetails, 'code' | 'message' | 'plan' | 'limit'>;
 
@@ -19,25 +20,23 @@ export async function beginSymbol(
   source: ReplaySource,
 ): Promise<Beginning | Refusal> {
   const extent = await source.extent(symbol, from);
-  const refusal = refusalOf(symbol, from, to, extent, bound);
+  const isResumed = channels.some(({ request }) => request.position !== null);
+  const refusal = refusalOf(symbol, { from, to, isResumed }, extent, bound);
   if (refusal !== null) return refusal;
   if (extent === null) throw new Error('a symbol without candles is refused');
-  const open = Math.min(from, ...channels.map(({ interval }) => bucketStart(interval, from)));
-  const gaps = (await source.gaps(symbol, open, from + MINUTE_MS)).filter((gap) => hasEnded(gap, from));
-  for (const channel of channels) channel.begin(from, extent.epoch, gaps);
-  const beginning = { symbol, from, to, extent, gaps };
-  await beginOpen(beginning, channels, source);
+  const until = extent.last === null ? from : extent.last + MINUTE_MS;
+  const open = Math.min(until, ...channels.map(({ interval }) => bucketStart(interval, until)));
+  const gaps = (await source.gaps(symbol, open, from + MINUTE_MS)).filter((gap) => timeOf(gap) <= from);
+  const since = Math.max(until, ...gaps.map(timeOf));
+  const beginning = { symbol, from, to, since, extent, gaps };
+  await beginChannels(beginning, channels, source);
   return beginning;
 }
 
-function hasEnded(gap: Gap, from: number): boolean {
-  return bucketStart('1m', gap.to) <= from;
-}
-
+/** Of several symbols that go on together, one may have come to its end before. */
 function refusalOf(
   symbol: string,
-  from: number,
-  to: number,
+  { from, to, isResumed }: { readonly from: number; readonly to: number; readonly isResumed: boolean },
   extent: Extent | null,
   bound: Limited | null,
 ): Refusal | null {
@@ -48,7 +47,7 @@ function refusalOf(
     const message = `the plan ${bound.plan} gives ${bound.historyDays} days of history: replay.from must be ${at(oldest)} or later`;
     return { code: 'plan_limit', plan: bound.plan, limit: 'historyDays', message };
   }
-  if (from < extent.end && to > extent.start) return null;
+  if (isResumed || (from < extent.end && to > extent.start)) return null;
   const message = `of ${symbol} is stored what lies between ${at(extent.start)} and ${at(extent.end)}`;
   return { code: 'no_history', message };
 }
@@ -66,7 +65,7 @@ export async function subscribedMessage(
   source: ReplaySource,
 ): Promise<ServerMessage> {
   const { request, interval, name, symbol } = channel;
-  const closedUntil = bucketStart(interval, beginning.from);
+  const closedUntil = bucketStart(interval, channel.closedOnly ? beginning.from : beginning.since);
   const oldest = bound === null ? 0 : bucketStart(interval, beginning.extent.end - bound.historyDays * DAY_MS);
   const count = request.position === null ? request.snapshot : 0;
   const read = count === 0 ? [] : await source.before(symbol, interval, closedUntil, count);

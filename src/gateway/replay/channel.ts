@@ -1,7 +1,7 @@
 import type { Bar, Gap } from '../../market/candle.js';
 import type { Channel } from '../../market/channel.js';
-import { bucketStart, type Interval, MINUTE_MS } from '../../market/interval.js';
-import { nextSeq, type Position } from '../../market/position.js';
+import type { Interval } from '../../market/interval.js';
+import type { Position } from '../../market/position.js';
 import type { Encoding, Frame } from '../../wire/codec.js';
 import { candleFrame, gapFrame } from '../../wire/frames.js';
 import type { MessageId } from '../../wire/messages.js';
@@ -45,11 +45,9 @@ export class ReplayChannel {
     this.closedOnly = closedOnly;
   }
 
-  /** Where it stands before anything after `fromMs` has happened. `gaps`: those up to then. */
-  begin(fromMs: number, epoch: number, gaps: readonly Gap[]): void {
-    const closedUntil = bucketStart(this.interval, fromMs);
-    const known = gaps.filter((gap) => gap.to > closedUntil).map(({ seq }) => seq);
-    this.seq = Math.max(nextSeq(0, closedUntil - MINUTE_MS), ...known);
+  /** Where it stands when the replay begins. */
+  begin(seq: number, epoch: number): void {
+    this.seq = seq;
     this.#epoch = epoch;
   }
 
@@ -78,13 +76,12 @@ export class ReplayChannel {
   /** The open candle, as it stands. */
   update(): void {
     const { bucket } = this;
-    const { position } = this.request;
-    if (bucket === null || (position !== null && position.seq > this.seq)) return;
-    this.#say(candleFrame(this.encoding, this.name, this.#epoch, this.seq, null, bucket.bar(false)));
+    const { epoch, seq } = this.position;
+    if (bucket !== null) this.#say(candleFrame(this.encoding, this.name, epoch, seq, null, bucket.bar(false)));
   }
 
   #advance(epoch: number, seq: number): number {
-    const prev = this.seq;
+    const prev = this.position.seq;
     this.seq = seq;
     this.#epoch = Math.max(this.#epoch, epoch);
     return prev;

@@ -7,6 +7,8 @@ export interface Extent {
   readonly start: number;
   /** Exclusive end of the newest minute, or of the gap after it. */
   readonly end: number;
+  /** Open time of the last minute before the time asked for; null: there is none. */
+  readonly last: number | null;
   /** Of the last minute before the time asked for, or else of the oldest. */
   readonly epoch: number;
 }

@@ -21,6 +21,8 @@ export interface TrackOptions {
   readonly epoch: number;
   /** seq of the last durable event up to `from`. */
   readonly seq: number;
+  /** Up to here every candle is there, or told to be missing; the begin of a bucket. */
+  readonly covered: number;
   readonly source: ReplaySource;
   readonly pageRows: number;
 }
@@ -43,14 +45,14 @@ export class Track {
   at = Number.POSITIVE_INFINITY;
 
   constructor(options: TrackOptions) {
-    const { symbol, base, channels, from, to, source, pageRows } = options;
+    const { symbol, base, channels, from, to, covered, source, pageRows } = options;
     this.#options = options;
     this.#channels = [...channels].sort((a, b) => INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval));
     this.#seq = options.seq;
     this.#epoch = options.epoch;
-    this.#covered = bucketStart(base, from);
+    this.#covered = covered;
     this.#bars = new Pages((after) => {
-      const start = after === null ? this.#covered : bucketEnd(base, after.openTime);
+      const start = after === null ? bucketStart(base, from) : bucketEnd(base, after.openTime);
       return source.bars(symbol, base, start, to, pageRows);
     }, pageRows);
     this.#gaps = new Pages((after) => {
@@ -106,7 +108,8 @@ export class Track {
     const end = this.#endOf(bar);
     if (bar.openTime > this.#covered) {
       this.#closeUntil(bar.openTime);
-      this.#announce({ symbol, from: this.#covered, to: bar.openTime, reason: NOT_RECORDED, seq: this.#seq + 1 });
+      const seq = nextSeq(this.#seq, bar.openTime - MINUTE_MS);
+      this.#announce({ symbol, from: this.#covered, to: bar.openTime, reason: NOT_RECORDED, seq });
     }
     this.#closeUntil(bar.openTime);
     // A correction has moved the row's seq on; one that was not corrected has that of its last minute.
@@ -127,12 +130,8 @@ export class Track {
   #gap(gap: Gap): void {
     const time = timeOf(gap);
     this.#closeUntil(time);
-    // One that became known after what follows it (by a backfill) gets a place before that.
-    const isInPlace = gap.seq > this.#seq && gap.seq < nextSeq(0, time);
-    this.#announce(isInPlace ? gap : { ...gap, seq: this.#seq + 1 });
-    const { base } = this.#options;
-    const end = bucketEnd(base, bucketStart(base, gap.to - 1));
-    if (gap.from < bucketEnd(base, this.#covered)) this.#covered = Math.max(this.#covered, end);
+    this.#announce({ ...gap, seq: gap.seq > this.#seq ? seqOf(gap) : nextSeq(this.#seq, time - MINUTE_MS) });
+    this.#covered = coveredWith(gap, this.#options.base, this.#covered);
   }
 
   #announce(gap: Gap): void {
@@ -155,8 +154,20 @@ export class Track {
   }
 }
 
+/** Up to where candles are there or told to be missing, when the gap has been told. */
+export function coveredWith(gap: Gap, base: Interval, covered: number): number {
+  const end = bucketEnd(base, bucketStart(base, gap.to - 1));
+  return gap.from < bucketEnd(base, covered) ? Math.max(covered, end) : covered;
+}
+
+/** That of the gap; one that became known after what follows it (by a backfill) gets a place before that. */
+export function seqOf(gap: Gap): number {
+  const time = timeOf(gap);
+  return gap.seq < nextSeq(0, time) ? gap.seq : nextSeq(0, time - MINUTE_MS) + 1;
+}
+
 /** The minute that the gap ends in may have a candle again: the gap is told before it. */
-function timeOf(gap: Gap): number {
+export function timeOf(gap: Gap): number {
   return bucketStart('1m', gap.to);
 }
 

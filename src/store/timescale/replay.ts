@@ -53,14 +53,15 @@ const EXTENT = `SELECT
   (SELECT ${epochMs('"timestamp"')} ${MINUTES} ORDER BY "timestamp" LIMIT 1) AS first,
   (SELECT ${epochMs('"timestamp"')} ${MINUTES} ORDER BY "timestamp" DESC LIMIT 1) AS newest,
   (SELECT ${epochMs('max(to_time)')} FROM gaps WHERE symbol = $1) AS gap_end,
-  coalesce(
-    (SELECT epoch ${MINUTES} AND "timestamp" < $2::timestamptz ORDER BY "timestamp" DESC LIMIT 1),
-    (SELECT epoch ${MINUTES} ORDER BY "timestamp" LIMIT 1)) AS epoch`;
+  ${epochMs('l.timestamp')} AS last, coalesce(l.epoch, (SELECT epoch ${MINUTES} ORDER BY "timestamp" LIMIT 1)) AS epoch
+  FROM (SELECT) one LEFT JOIN LATERAL (
+    SELECT "timestamp", epoch ${MINUTES} AND "timestamp" < $2::timestamptz ORDER BY "timestamp" DESC LIMIT 1) l ON true`;
 
 interface ExtentRow {
   readonly first: string | null;
   readonly newest: string | null;
   readonly gap_end: string | null;
+  readonly last: string | null;
   readonly epoch: string | null;
 }
 
@@ -71,11 +72,11 @@ interface ExtentRow {
 export class ReplayReader {
   constructor(readonly database: Database) {}
 
-  /** Where the symbol's minutes begin and end; `epoch`: of the last writer before `beforeMs`. null: there are none. */
+  /** Where the symbol's minutes begin and end, and the last one before `beforeMs` with its writer's epoch. null: there are none. */
   async extent(
     symbol: string,
     beforeMs: number,
-  ): Promise<{ readonly start: number; readonly end: number; readonly epoch: number } | null> {
+  ): Promise<{ start: number; end: number; last: number | null; epoch: number } | null> {
     const [row] = await this.#ask((sql) =>
       sql.unsafe<ExtentRow[]>(EXTENT, [symbol, timeText(beforeMs)], { prepare: true }),
     );
@@ -84,6 +85,7 @@ export class ReplayReader {
     return {
       start: Number(row.first),
       end: Math.max(Number(row.newest) + MINUTE_MS, gapEnd),
+      last: row.last === null ? null : Number(row.last),
       epoch: Number(row.epoch ?? 0),
     };
   }
