@@ -143,7 +143,7 @@ it('merges what is stored of any symbols into one order of time, whole, with eve
           onChannel(messages, channel).filter(isDurable),
         );
     }),
-    { numRuns: Number(process.env.RUNS ?? 12) },
+    { numRuns: 12 },
   );
 });
 
@@ -170,9 +170,7 @@ function isWhole(
     .map(({ candle }) => candle);
   // One that an outage cut short before `from` closes when that is told, after it.
   const truth = bucketsOf(all, interval).filter(({ end }) => end <= to);
-  const full = truth.filter(
-    ({ minutes, start, end }) => end > from && minutes.length === (end - start) / MINUTE_MS,
-  );
+  const full = truth.filter(({ minutes, start, end }) => end > from && minutes.length === (end - start) / MINUTE_MS);
   const truths = new Map(truth.map(({ start, minutes }) => [start, wire(minutes, start)]));
   for (const candle of closed) expect(candle).toEqual(truths.get(candle.t));
   expect(full.every(({ start }) => closed.some(({ t }) => t === start))).toBe(true);
