@@ -16,7 +16,8 @@ export const JWT_SECRET_RULE =
 
 const MIN_BYTES = 32;
 const NAMED = /^([A-Za-z0-9._-]{1,32}):(.+)$/;
-const FILE = 'jwt-secret';
+/** Below DATA_DIR. */
+export const OWN_SECRET_FILE = 'jwt-secret';
 
 /** JWT_SECRET: one secret, or a list of named ones. @throws UserError that does not repeat any of it */
 export function parseTokenKeys(text: string): readonly TokenKey[] {
@@ -30,7 +31,7 @@ export function parseTokenKeys(text: string): readonly TokenKey[] {
 
 /** The secret of a server that was given none, kept in its data directory, readable by its owner only. */
 export async function ownSecret(dataDir: string): Promise<{ readonly secret: string; readonly created: boolean }> {
-  const path = join(dataDir, FILE);
+  const path = join(dataDir, OWN_SECRET_FILE);
   try {
     const file = await open(path, 'wx', 0o600);
     try {

@@ -6,8 +6,11 @@ import type { Published } from './takeover.js';
 
 /** The ingest side of the bus, with what changing owners need. */
 export interface IngestBus extends Publisher {
-  /** From now on only this epoch may publish these symbols. @returns what the writer before published. Rejects while the bus is away. */
-  take(epoch: number, symbols: readonly string[]): Promise<readonly Published[]>;
+  /**
+   * From now on only this epoch may publish these symbols. @returns what the writer before published, unless its epoch is before `first`:
+   * then it wrote to a database that this one has replaced. Rejects while the bus is away.
+   */
+  take(epoch: number, symbols: readonly string[], first: number): Promise<readonly Published[]>;
   /** Makes the bus hold the published state of these symbols, also after it was away. */
   own(symbols: readonly string[]): void;
   forget(symbols: readonly string[]): void;

@@ -87,9 +87,9 @@ export class Partition {
     // Under the next epoch rows of the last one are refused: what is in the table must not come again from the spool.
     await store.writer.drained();
     await store.spool.saveAcked();
-    const { epoch } = await store.readers.run((sql) => takePartition(sql, plan.name, deps.node));
+    const { epoch, first } = await store.readers.run((sql) => takePartition(sql, plan.name, deps.node));
     const symbols = await plan.symbols();
-    await adopt(await bus.take(epoch, symbols), epoch, deps.history, store);
+    await adopt(await bus.take(epoch, symbols, first), epoch, deps.history, store);
     const states = await store.readers.run((sql) => loadState(sql, symbols), LOAD_DEADLINE_MS);
     const partition = new Partition(deps, plan.name, epoch, symbols);
     await partition.pipeline.start();

@@ -1,4 +1,5 @@
 import { UserError } from '../kit/errors.js';
+import type { RedisClient } from '../kit/redis.js';
 import { clusterKey } from './leases.js';
 import { IDENTIFY, runScript, type ScriptClient } from './scripts.js';
 
@@ -17,6 +18,11 @@ export async function requireSameCluster(redis: ScriptClient, prefix: string, fi
       `${createdAt(String(firstEpoch))}). Give each cluster a REDIS_PREFIX of its own, such as "b:". ` +
       `If the other database is gone for good, delete the key "${key}" (redis-cli DEL "${key}") and start again.`,
   );
+}
+
+/** The database was restored from a backup, and is another one now: this Redis is free for it. */
+export async function forgetCluster(redis: RedisClient, prefix: string): Promise<void> {
+  await redis.del(clusterKey(prefix, 'id'));
 }
 
 /** The first epoch of a database is its creation in Unix seconds. */

@@ -71,6 +71,13 @@ export class SignalStore {
     return this.#inserter.insertGuarded(batch, guard);
   }
 
+  /** The database was restored from a backup: positions that were given out before, also after it was made, mean nothing in it. */
+  async beginAnew(): Promise<void> {
+    await this.#sql.query(
+      'UPDATE signal_epoch SET epoch = greatest(epoch + 1, floor(extract(epoch FROM clock_timestamp()))::bigint)',
+    );
+  }
+
   /** Names the database: positions of another epoch mean nothing in it. Epoch seconds of its creation. */
   async epoch(): Promise<number> {
     const { rows } = await this.#sql.query<{ epoch: number }>('SELECT epoch FROM signal_epoch');

@@ -162,6 +162,21 @@ describe('a newer writer', () => {
     await expect(first.publisher.take(7, [SYMBOL])).rejects.toThrow(/newer epoch/);
   });
 
+  it('gets nothing of a database that this one has replaced, and nobody reads that any more', async () => {
+    const old = marketOf(7);
+    const first = await busOf(old);
+    await first.publisher.take(7, [SYMBOL]);
+    first.publisher.own([SYMBOL]);
+    first.publisher.publish(old.close());
+    await first.publisher.flush();
+    expect((await first.subscriber.window(SYMBOL, '1m'))?.closed).not.toEqual([]);
+    const second = await busOf(marketOf(9));
+    const nothing = [{ symbol: SYMBOL, position: null, minutes: [], gaps: [] }];
+    expect(await second.publisher.take(9, [SYMBOL], 8)).toEqual(nothing);
+    expect(await second.subscriber.window(SYMBOL, '1m').catch(() => null)).toBeNull();
+    await expect(first.publisher.take(7, [SYMBOL])).rejects.toThrow(/newer epoch/);
+  });
+
   test.prop([fc.array(fc.constantFrom('old closes', 'old updates', 'new closes', 'take', 'turn'), { maxLength: 40 })], {
     numRuns: 25,
   })('is the only one from the moment it takes over, at any interleaving', async (steps) => {

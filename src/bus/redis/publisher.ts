@@ -160,11 +160,12 @@ export class RedisPublisher implements Publisher, Service {
 
   /**
    * From now on no older epoch can store or publish on any channel of these symbols.
+   * @param first the first epoch of the database: what an older one published is forgotten.
    * @returns what the writer before published, per symbol. Rejects when Redis is away or a newer epoch owns one.
    */
-  async take(epoch: number, symbols: readonly string[]): Promise<readonly Taken[]> {
+  async take(epoch: number, symbols: readonly string[], first = 0): Promise<readonly Taken[]> {
     if (this.#shards === null) throw new Error('not started');
-    return takeSymbols(this.#shards, this.#names, epoch, symbols);
+    return takeSymbols(this.#shards, this.#names, epoch, symbols, first);
   }
 
   /** From now on what is stored of these symbols is kept equal to their windows. */

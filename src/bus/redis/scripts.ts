@@ -114,12 +114,19 @@ if state[2] ~= ARGV[2] then redis.call('HSET', KEYS[2], 'session', ARGV[2]) end
 return ${OK}
 `);
 
-/** From now on only this epoch may publish. KEYS: window, state. ARGV: 1 epoch, 2 '1' to get the window. Returns [code, seq or false, window, gaps]. */
+/**
+ * From now on only this epoch may publish; what is of an epoch before `first` was another database's, and goes.
+ * KEYS: window, state. ARGV: 1 epoch, 2 first, 3 '1' to get the window. Returns [code, seq or false, window, gaps].
+ */
 export const TAKE = script(`
 local state = redis.call('HMGET', KEYS[2], 'epoch', 'gaps', 'seq')
 if state[1] and tonumber(state[1]) > tonumber(ARGV[1]) then return {${FENCED}} end
+if state[1] and tonumber(state[1]) < tonumber(ARGV[2]) then
+  redis.call('DEL', KEYS[1], KEYS[2])
+  state = {false, false, false}
+end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'session', '0')
-if ARGV[2] ~= '1' or not state[3] then return {${OK}, state[3], '[]', ''} end
+if ARGV[3] ~= '1' or not state[3] then return {${OK}, state[3], '[]', ''} end
 return {${OK}, state[3], redis.call('GET', KEYS[1]) or '[]', state[2] or ''}
 `);
 

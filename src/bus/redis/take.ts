@@ -30,6 +30,7 @@ export async function takeSymbols(
   names: Names,
   epoch: number,
   symbols: readonly string[],
+  first: number,
 ): Promise<Taken[]> {
   const byNode = new Map<Redis, Line[]>();
   for (const symbol of symbols) {
@@ -45,15 +46,21 @@ export async function takeSymbols(
   const taken: Taken[] = [];
   for (const [node, lines] of byNode)
     for (let i = 0; i < lines.length; i += PIPELINE)
-      taken.push(...(await takeSome(node, epoch, lines.slice(i, i + PIPELINE))));
+      taken.push(...(await takeSome(node, { epoch, first }, lines.slice(i, i + PIPELINE))));
   return taken;
 }
 
-async function takeSome(node: Redis, epoch: number, lines: readonly Line[]): Promise<Taken[]> {
-  let results = await run(node, epoch, lines);
+interface Epochs {
+  readonly epoch: number;
+  readonly first: number;
+}
+
+async function takeSome(node: Redis, epochs: Epochs, lines: readonly Line[]): Promise<Taken[]> {
+  const { epoch } = epochs;
+  let results = await run(node, epochs, lines);
   if (results.some(([error]) => error?.message.startsWith('NOSCRIPT'))) {
     await loadScripts(node);
-    results = await run(node, epoch, lines);
+    results = await run(node, epochs, lines);
   }
   const taken: Taken[] = [];
   lines.forEach(({ symbol, isMinutes }, i) => {
@@ -66,10 +73,10 @@ async function takeSome(node: Redis, epoch: number, lines: readonly Line[]): Pro
   return taken;
 }
 
-async function run(node: Redis, epoch: number, lines: readonly Line[]): Promise<[Error | null, unknown][]> {
+async function run(node: Redis, { epoch, first }: Epochs, lines: readonly Line[]): Promise<[Error | null, unknown][]> {
   const pipeline = node.pipeline();
   for (const { names, isMinutes } of lines)
-    pipeline.evalsha(TAKE.sha, 2, names.window, names.state, String(epoch), isMinutes ? '1' : '0');
+    pipeline.evalsha(TAKE.sha, 2, names.window, names.state, String(epoch), String(first), isMinutes ? '1' : '0');
   return (await pipeline.exec()) ?? [];
 }
 

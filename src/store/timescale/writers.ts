@@ -5,6 +5,10 @@ export const NOT_A_WRITER = 'WF001';
 
 const TAKE = 'SELECT epoch, first_epoch FROM take_partition($1, $2)';
 const READ = 'SELECT epoch, first_epoch FROM writer_epochs';
+const ANEW = `WITH nobody AS (DELETE FROM writers)
+  UPDATE writer_epochs w SET epoch = next.epoch, first_epoch = next.epoch
+  FROM (SELECT greatest(epoch + 1, floor(extract(epoch FROM clock_timestamp()))::bigint) AS epoch FROM writer_epochs) AS next
+  RETURNING w.epoch, w.first_epoch`;
 
 export interface WriterEpoch {
   readonly epoch: number;
@@ -20,6 +24,15 @@ export interface WriterEpoch {
  */
 export async function takePartition(sql: Sql, partition: string, node: string): Promise<WriterEpoch> {
   return toEpoch(await sql.unsafe<EpochRow[]>(TAKE, [partition, node]));
+}
+
+/**
+ * Tells the database that it was restored from a backup: from now on every position that was given out before, also after the
+ * backup was made, is known to be another's, and nothing that was on its way into it comes in. No server may run.
+ * @returns the epoch with which it begins anew, higher than any before: there are fewer takings than seconds.
+ */
+export async function beginAnew(sql: Sql): Promise<number> {
+  return toEpoch(await sql.unsafe<EpochRow[]>(ANEW)).first;
 }
 
 /** The epoch given out last, to any partition. */

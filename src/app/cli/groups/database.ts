@@ -25,4 +25,29 @@ export function databaseGroup(program: Command): void {
     ['candlecast db status', 'beside a running server as well'],
     ["candlecast db status --json | jq '.stored.shown[] | select(.gaps > 0)'"],
   );
+  examples(
+    db
+      .command('backup')
+      .argument('<directory>', 'to be made')
+      .description('copy the embedded database, also while a server runs on it')
+      .action(perform(async () => (await import('../backup.js')).backup)),
+    ['candlecast db backup /backup/candlecast-monday'],
+  );
+  examples(
+    db
+      .command('restore')
+      .argument('<directory>', 'a backup')
+      .description('fill a DATA_DIR that has no database from a backup')
+      .action(perform(async () => (await import('../backup.js')).restore)),
+    ['DATA_DIR=/var/lib/candlecast candlecast db restore /backup/candlecast-monday'],
+  );
+  examples(
+    db
+      .command('restored')
+      .description(
+        "tell a server's database that it was restored by its own tools; run it once, before the first start",
+      )
+      .action(perform(async () => (await import('../backup.js')).restored)),
+    ['TIMESCALE_URL=postgres://… REDIS_URL=redis://… candlecast db restored'],
+  );
 }
