@@ -4,6 +4,9 @@ import { type HttpRequest, type HttpResponse, problem } from '../wire/http.js';
 import type { Entitlements } from '../wire/identity.js';
 import { type AuthSource, refuse, whoSends } from './bearer.js';
 
+/** `plan` null: everything. */
+export type Reader = { readonly plan: Entitlements | null } | { readonly refusal: HttpResponse };
+
 /** What requests for candles are held to: the plan of whoever sends a token, else that of visitors. */
 export class Readers {
   /**
@@ -16,11 +19,14 @@ export class Readers {
     private readonly log: Log,
   ) {}
 
-  async planOf(
-    request: HttpRequest,
-  ): Promise<{ readonly plan: Entitlements | null } | { readonly refusal: HttpResponse }> {
+  /** At once for a visitor. */
+  planOf(request: HttpRequest): Reader | Promise<Reader> {
     if (this.auth === null || request.header('authorization') === undefined) return { plan: this.visitors };
-    const sender = await whoSends(this.auth, request, this.log);
+    return this.#sender(this.auth, request);
+  }
+
+  async #sender(auth: AuthSource, request: HttpRequest): Promise<Reader> {
+    const sender = await whoSends(auth, request, this.log);
     if ('refusal' in sender) return sender;
     const refusal = refuse(sender.identity, null, 'candles');
     return refusal === null ? { plan: sender.identity.entitlements } : { refusal };

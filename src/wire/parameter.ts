@@ -34,6 +34,7 @@ export type Values<P extends Parameters> = { readonly [K in keyof P]: P[K] exten
 
 /** In the order of the declaration. */
 export function readValues<P extends Parameters>(given: ReadonlyMap<string, string>, parameters: P): Values<P> {
-  const values = Object.entries(parameters).map(([name, parameter]) => [name, parameter.read(given.get(name), name)]);
-  return Object.fromEntries(values) as Values<P>;
+  const values: Record<string, unknown> = {};
+  for (const name in parameters) values[name] = parameters[name]?.read(given.get(name), name);
+  return values as Values<P>;
 }

@@ -5,6 +5,8 @@ import { type HttpHandler, type HttpRequest, type HttpResponse, problem } from '
 import type { SocketHandlers, UpgradeDecision, UpgradeRequest } from './transport.js';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+const BREAKS = /[\r\n\0]/;
+const EVERY_BREAK = /[\r\n\0]/g;
 const NO_BODY = new Uint8Array(0);
 /** Framing belongs to the transport; a handler's own would corrupt it. */
 const FRAMING_HEADERS = new Set(['content-length', 'transfer-encoding', 'connection', 'date']);
@@ -99,7 +101,8 @@ function notAnUpgrade(): HttpResponse {
 export function eachHeader(response: HttpResponse, requestId: string, write: (name: string, value: string) => void) {
   for (const name in response.headers) {
     if (FRAMING_HEADERS.has(name.toLowerCase())) continue;
-    write(name, String(response.headers[name]).replace(/[\r\n\0]/g, ' '));
+    const value = String(response.headers[name]);
+    write(name, BREAKS.test(value) ? value.replaceAll(EVERY_BREAK, ' ') : value);
   }
   write('X-Request-Id', requestId);
 }
@@ -115,7 +118,7 @@ export function isBodyless(status: number): boolean {
 
 /** IPv4 dotted, also where it came mapped into IPv6; IPv6 in its short form. `bytes` has 4 or 16. */
 export function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   if (bytes.length !== 16) return '';
   const groups = Array.from({ length: 8 }, (_, i) =>
     (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),

@@ -18,31 +18,52 @@ import { openStream, type UwsStream } from './uws-stream.js';
 /** @returns the handler for every HTTP request that is no WebSocket upgrade. */
 export function httpRoute(handler: HttpHandler, { maxBodyBytes, trustedProxies }: TransportOptions, log: Log) {
   return (res: UwsResponse, req: UwsRequest): void => {
+    const exchange = new Exchange(res, readHead(res, req, trustedProxies), handler, log);
     // Without this the process is killed when the handler returns unanswered.
-    const state: { aborted: boolean; stream: UwsStream | null } = { aborted: false, stream: null };
-    res.onAborted(() => {
-      state.aborted = true;
-      state.stream?.aborted();
-    });
-    const request = readHead(res, req, trustedProxies);
-    const answer = (response: HttpResponse) => {
-      if (state.aborted) return;
-      res.cork(() => {
-        state.stream = writeResponse(res, request, response);
-      });
-    };
-    const whole = () => {
-      const response = handle(handler, request, log);
-      if (response instanceof Promise) void response.then(answer);
-      else answer(response);
-    };
-    if (!hasBody(request)) return whole();
-    collectBody(res, maxBodyBytes, (body) => {
-      if (body === null) return answer(bodyTooLarge(maxBodyBytes));
-      request.body = body;
-      whole();
-    });
+    res.onAborted(() => exchange.abort());
+    if (hasBody(exchange.request)) collectBody(res, maxBodyBytes, (body) => exchange.take(body, maxBodyBytes));
+    else exchange.run();
   };
+}
+
+/** One request and its answer. */
+class Exchange {
+  #aborted = false;
+  #stream: UwsStream | null = null;
+
+  constructor(
+    readonly res: UwsResponse,
+    readonly request: BufferedRequest,
+    readonly handler: HttpHandler,
+    readonly log: Log,
+  ) {}
+
+  abort(): void {
+    this.#aborted = true;
+    this.#stream?.aborted();
+  }
+
+  /** @param body null: it is too large. */
+  take(body: Uint8Array | null, maxBodyBytes: number): void {
+    if (body === null) this.#answer(bodyTooLarge(maxBodyBytes));
+    else {
+      this.request.body = body;
+      this.run();
+    }
+  }
+
+  run(): void {
+    const response = handle(this.handler, this.request, this.log);
+    if (response instanceof Promise) void response.then((later) => this.#answer(later));
+    else this.#answer(response);
+  }
+
+  #answer(response: HttpResponse): void {
+    if (this.#aborted) return;
+    this.res.cork(() => {
+      this.#stream = writeResponse(this.res, this.request, response);
+    });
+  }
 }
 
 /** RFC 9112 6.3: without either header a request has no body. */
@@ -84,7 +105,8 @@ function collectBody(res: UwsResponse, maxBodyBytes: number, done: (body: Uint8A
 
 /** Must run corked. @returns the stream of an answer that has one. */
 export function writeResponse(res: UwsResponse, request: BufferedRequest, response: HttpResponse): UwsStream | null {
-  res.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? 'Unknown'}`);
+  // 200 is what it writes by itself.
+  if (response.status !== 200) res.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? 'Unknown'}`);
   eachHeader(response, request.id, (name, value) => res.writeHeader(name, value));
   if (response.stream !== undefined && request.wireMethod !== 'HEAD') return openStream(res, response.stream);
   if (isBodyless(response.status)) res.endWithoutBody();

@@ -7,7 +7,7 @@ import type { BinanceSources } from './sources.js';
 import { bookTickers, DAY_PARAMETERS, dayTickers, prices } from './tickers.js';
 import { AGG_TRADE_PARAMETERS, aggTrades, TRADE_PARAMETERS, trades } from './trades.js';
 
-type Body = string | Uint8Array;
+export type Body = string | Uint8Array;
 
 export interface Endpoint {
   /** As Binance counts it. */

@@ -5,6 +5,7 @@ import { klineRow } from '../../wire/binance/kline.js';
 import type { Entitlements } from '../../wire/identity.js';
 import type { Values } from '../../wire/parameter.js';
 import { oldestOf } from '../candles.js';
+import type { Body } from './endpoints.js';
 import { errors } from './error.js';
 import { KlineBodies } from './kline-bodies.js';
 import { FAR_MS, interval, limit, symbol, time, timeZone } from './parameters.js';
@@ -33,7 +34,8 @@ export class Klines {
     this.#sources = sources;
   }
 
-  async answer(given: Values<typeof KLINE_PARAMETERS>, plan: Entitlements | null): Promise<string | Uint8Array> {
+  /** At once where the answer is in memory. */
+  answer(given: Values<typeof KLINE_PARAMETERS>, plan: Entitlements | null): Body | Promise<Body> {
     const range = rangeOf(given);
     if (plan?.intervals?.includes(range.interval) === false)
       throw errors.notAuthorized(`The plan ${plan.plan} gives the intervals ${plan.intervals.join(' ')}.`);
@@ -43,10 +45,15 @@ export class Klines {
     return this.#read(range, plan);
   }
 
-  async #latest({ symbol, interval, limit }: KlineRange): Promise<string | Uint8Array> {
+  #latest(range: KlineRange): Body | Promise<Body> {
+    const { symbol, interval, limit } = range;
     const hot = this.#sources.hot.hot(symbol, interval);
     if (hot !== null && (hot.whole || hot.closed.length + (hot.open === null ? 0 : 1) >= limit))
       return this.#bodies.of(symbol, interval, limit, hot);
+    return this.#load(range);
+  }
+
+  async #load({ symbol, interval, limit }: KlineRange): Promise<Body> {
     const candles = await this.#sources.hot.latest(symbol, interval, limit);
     if (candles === null) throw errors.badSymbol();
     return rowsOf(candles.slice(-limit));
@@ -74,13 +81,9 @@ export class Klines {
   }
 }
 
-function rangeOf({
-  timeZone: offsetMs,
-  startTime: from,
-  endTime,
-  ...asked
-}: Values<typeof KLINE_PARAMETERS>): KlineRange {
-  return { ...asked, offsetMs, from, to: endTime === null ? null : endTime + 1 };
+function rangeOf(given: Values<typeof KLINE_PARAMETERS>): KlineRange {
+  const { symbol, interval, timeZone: offsetMs, startTime: from, endTime, limit } = given;
+  return { symbol, interval, offsetMs, from, to: endTime === null ? null : endTime + 1, limit };
 }
 
 export function rowsOf(candles: readonly Candle[]): string {

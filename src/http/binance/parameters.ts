@@ -19,11 +19,13 @@ const EAST_MS = 14 * 60 * MINUTE_MS;
 /** By name; none is empty. @throws ApiError for what is unknown, doubled or empty. */
 function readGiven(query: URLSearchParams, known: readonly string[]): ReadonlyMap<string, string> {
   const given = new Map<string, string>();
+  let read = 0;
   for (const [name, value] of query) {
-    if (given.has(name)) throw errors.twice(known.includes(name) ? name : '');
+    const isKnown = known.includes(name);
+    if (given.has(name)) throw errors.twice(isKnown ? name : '');
     given.set(name, value);
+    if (isKnown) read++;
   }
-  const read = [...given.keys()].filter((name) => known.includes(name)).length;
   if (read < given.size) throw known.length === 0 ? errors.tooMany(0, given.size) : errors.unread(read, given.size);
   for (const [name, value] of given) if (value === '') throw errors.empty(name);
   return given;
