@@ -1,4 +1,5 @@
 import { type BackfillOptions, backfill as write } from '../backfill.js';
+import { type AnswerOptions, answer } from './answer.js';
 import type { Ground } from './run.js';
 
 /** `candlecast backfill`: history of an exchange, for a server that does not run. */
@@ -6,12 +7,11 @@ export async function backfill(
   ground: Ground,
   venue: string,
   symbol: string,
-  options: BackfillOptions,
+  options: AnswerOptions & BackfillOptions,
 ): Promise<undefined> {
-  const done = await write(ground, venue, symbol, options);
-  const [from, to] = [new Date(done.from).toISOString(), new Date(done.to).toISOString()];
-  const filled = done.gaps === 0 ? '' : `, ${done.gaps} gaps filled`;
-  process.stdout.write(
-    `${done.symbol}: ${done.minutes} minutes of ${done.trades} trades from ${from} to ${to}${filled}\n`,
-  );
+  answer(options, await write(ground, venue, symbol, options), (done) => {
+    const [from, to] = [new Date(done.from).toISOString(), new Date(done.to).toISOString()];
+    const filled = done.gaps === 0 ? '' : `, ${done.gaps} gaps filled`;
+    return `${done.symbol}: ${done.minutes} minutes of ${done.trades} trades from ${from} to ${to}${filled}`;
+  });
 }
