@@ -68,7 +68,8 @@ export function useToken(source: () => Promise<string | null>): void {
   currentToken = source;
 }
 
-async function getJson(path: string, signal?: AbortSignal): Promise<unknown> {
+/** With the token of whoever uses the page. Rejects with a sentence for people. */
+export async function getJson(path: string, signal?: AbortSignal): Promise<unknown> {
   const token = await currentToken();
   const init = token === null ? {} : { headers: bearer(token) };
   return await request(path, signal === undefined ? init : { ...init, signal });

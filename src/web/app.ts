@@ -194,6 +194,7 @@ export class App {
     market.open();
     this.#symbols.setCurrent(symbol);
     setText(byId('symbol-name'), symbol);
+    byId<HTMLAnchorElement>('analytics-link').href = `/analytics#${symbol}`;
     announce(`${symbol}, ${interval}`);
     this.#renderFeed();
     this.#marketChanged();

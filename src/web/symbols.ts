@@ -4,13 +4,16 @@ import { direction, formatChange, formatPrice, pricePrecision } from './format.j
 import { attachPopover } from './popover.js';
 import type { Quotes } from './quotes.js';
 
+/** What it shows of a symbol besides its name. */
+type Days = Pick<Quotes, 'day'>;
+
 /** The list of symbols below the symbol's name: search, arrow keys, Enter (the combobox pattern). */
 export class SymbolPicker {
   readonly #button = byId('symbol-button');
   readonly #panel = byId('symbol-panel');
   readonly #search = byId<HTMLInputElement>('symbol-search');
   readonly #list = byId('symbol-list');
-  readonly #quotes: Quotes;
+  readonly #quotes: Days;
   readonly #choose: (symbol: string) => void;
   #symbols: readonly SymbolInfo[] = [];
   #shown: readonly SymbolInfo[] = [];
@@ -18,7 +21,7 @@ export class SymbolPicker {
   #active = 0;
 
   /** `onOpen` tells which symbols are looked at; none when it closes. */
-  constructor(quotes: Quotes, choose: (symbol: string) => void, onLook: (symbols: readonly string[]) => void) {
+  constructor(quotes: Days, choose: (symbol: string) => void, onLook: (symbols: readonly string[]) => void) {
     this.#quotes = quotes;
     this.#choose = choose;
     attachPopover(
@@ -131,7 +134,7 @@ export class SymbolPicker {
   }
 }
 
-function writeQuote(row: HTMLElement, quotes: Quotes, symbol: string): void {
+function writeQuote(row: HTMLElement, quotes: Days, symbol: string): void {
   const day = quotes.day(symbol);
   const [last, change] = [row.querySelector<HTMLElement>('.last'), row.querySelector<HTMLElement>('.change')];
   if (last === null || change === null) return;
