@@ -2,7 +2,7 @@ import type { Clock } from '../kit/clock.js';
 import { UserError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
-import { ClickHouse, type Place } from './clickhouse.js';
+import type { ClickHouse, Place } from './clickhouse.js';
 import {
   type AnalyticsDatabase,
   AnalyticsUnavailable,
@@ -129,11 +129,11 @@ export class Analytics implements AnalyticsDatabase, Service {
 
   async #reach(since: number): Promise<Opened> {
     const { url, dataDir, log } = this.#options;
-    if (url !== null) return reached({ url });
+    if (url !== null) return await reached({ url });
     const found = await findEmbeddedClickHouse(dataDir);
-    if (found !== null) return reached(found);
+    if (found !== null) return await reached(found);
     const child = await startEmbeddedClickHouse({ dataDir, log });
-    const database = new ClickHouse(child.place);
+    const database = await clientOf(child.place);
     const opened: Opened = {
       database,
       own: true,
@@ -173,8 +173,13 @@ export class Analytics implements AnalyticsDatabase, Service {
   }
 }
 
-function reached(place: Place): Opened {
-  const database = new ClickHouse(place);
+/** Loaded with the first question: the server starts without it. */
+async function clientOf(place: Place): Promise<ClickHouse> {
+  return new (await import('./clickhouse.js')).ClickHouse(place);
+}
+
+async function reached(place: Place): Promise<Opened> {
+  const database = await clientOf(place);
   return { database, own: false, pid: null, stop: () => database.close() };
 }
 

@@ -11,7 +11,7 @@ const INSERT_ROWS = 50_000;
 const STORED_ROWS_MAX = 5_000_000;
 
 const STORED = `
-  SELECT symbol, toString(date) AS date, open, high, low, close, volume, quote_volume AS quoteVolume, trades, version
+  SELECT symbol, date, open, high, low, close, volume, quote_volume AS quoteVolume, trades, version
   FROM daily_ohlcv FINAL
   WHERE symbol IN {symbols:Array(String)} AND date >= {from:Date} AND date < {to:Date}`;
 /** The days of ClickHouse's Date. */
@@ -44,6 +44,7 @@ export async function compareDays(
   { from, to }: Stretch,
   pause: Pause = async () => {},
 ): Promise<Compared> {
+  if (from >= to) return { days: 0, differences: [] };
   const stored = await readStored(database, symbols, { from, to });
   const differences: DayDifference[] = [];
   let days = 0;
@@ -61,7 +62,12 @@ export async function compareDays(
     }
   }
   for (const found of stored.values())
-    differences.push({ symbol: found.symbol, date: found.date, expected: null, found: { ...found, version: Math.max(found.version, readAt) } });
+    differences.push({
+      symbol: found.symbol,
+      date: found.date,
+      expected: null,
+      found: { ...found, version: Math.max(found.version, readAt) },
+    });
   return { days, differences };
 }
 
@@ -69,15 +75,18 @@ export async function compareDays(
 export async function repair(database: AnalyticsDatabase, differences: readonly DayDifference[]): Promise<void> {
   const rows = differences.flatMap(({ expected }) => expected ?? []);
   const gone = differences.flatMap(({ expected, found }): NoDay[] =>
-    expected === null && found !== null
-      ? [{ symbol: found.symbol, date: found.date, version: found.version + 1 }]
-      : [],
+    expected === null && found !== null ? [{ symbol: found.symbol, date: found.date, version: found.version + 1 }] : [],
   );
   for (let i = 0; i < rows.length; i += INSERT_ROWS) await database.insert(rows.slice(i, i + INSERT_ROWS));
   await database.remove(gone);
 }
 
-async function* pages(source: Pick<DaySource, 'days'>, symbols: readonly string[], { from, to }: Stretch, pause: Pause) {
+async function* pages(
+  source: Pick<DaySource, 'days'>,
+  symbols: readonly string[],
+  { from, to }: Stretch,
+  pause: Pause,
+) {
   if (symbols.length * ((to - from) / DAY_MS) <= PAGE_DAYS) {
     yield await source.days(symbols, from, to, PAGE_DAYS);
     await pause();

@@ -29,14 +29,22 @@ export function ofDay({ symbol, date, expected, found }: DayDifference): Differe
       trade_count: String(trades),
     };
   };
-  return { table: 'daily_ohlcv', symbol, time: date, expected: text(expected), found: text(found), reason: whyDay(expected, found) };
+  return {
+    table: 'daily_ohlcv',
+    symbol,
+    time: date,
+    expected: text(expected),
+    found: text(found),
+    reason: whyDay(expected, found),
+  };
 }
 
 function whyDay(expected: DayDifference['expected'], found: DayDifference['found']): string {
   if (found === null) return 'missing: the day was not copied yet';
   if (expected === null) return 'extra: the store has no such complete day';
   const at = new Date(found.version / 1000).toISOString();
-  if (found.trades !== expected.trades) return `out of date: trades were added or corrected since it was copied at ${at}`;
+  if (found.trades !== expected.trades)
+    return `out of date: trades were added or corrected since it was copied at ${at}`;
   return `out of date: the day was corrected since it was copied at ${at}`;
 }
 

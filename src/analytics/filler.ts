@@ -101,7 +101,8 @@ export class Filler implements Service {
     } catch (error) {
       if (error instanceof PaceStopped) throw error;
       this.stats.failures++;
-      if (!this.#troubled) log.warn({ err: error }, 'daily candles are not copied into ClickHouse at present; it is tried again');
+      if (!this.#troubled)
+        log.warn({ err: error }, 'daily candles are not copied into ClickHouse at present; it is tried again');
       this.#troubled = true;
     }
   }
@@ -139,9 +140,9 @@ export class Filler implements Service {
   async #startOf(symbol: string, ends: Ends | undefined): Promise<number> {
     if (ends === undefined) return 0;
     if (this.filledUntil === null) {
-      const first = await this.#options.source.firstDay(symbol);
+      const span = await this.#options.source.span(symbol);
       await this.#pace.rest();
-      if (first !== null && first < ends.first * DAY_MS) return 0;
+      if (span !== null && span.first < ends.first * DAY_MS) return 0;
     }
     return Math.max(0, (ends.last + 1 - RECENT_DAYS) * DAY_MS);
   }

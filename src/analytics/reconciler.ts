@@ -1,11 +1,11 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
-import { bucketEnd, bucketStart, DAY_MS, HOUR_MS } from '../market/interval.js';
+import { bucketStart, DAY_MS, HOUR_MS } from '../market/interval.js';
 import { compareDays, repair } from './copy.js';
 import type { AnalyticsDatabase } from './database.js';
 import { type Difference, ofAggregate, ofDay } from './differences.js';
-import { type Part, wholeBuckets } from './look.js';
+import { type Part, wholeBuckets } from './explain.js';
 import { Pace, PaceStopped } from './pace.js';
 import type { Aggregates, DaySource, Stretch } from './source.js';
 
@@ -19,12 +19,13 @@ export interface ReconcilerOptions {
   readonly filled: () => boolean;
   /** What is about to be refreshed or copied is not different yet: a difference counts when it is there so long after. Default 5 s. */
   readonly confirmMs?: number;
+  /** Of the time, that it may work. Default 0.1: it shares the store with the live path. */
+  readonly share?: number;
 }
 
 /** What is compared, bounded. */
 export const COMPARED_TABLES = ['ohlcv_5m', 'ohlcv_1h', 'ohlcv_1d', 'ohlcv_1w', 'ohlcv_1mon', 'daily_ohlcv'] as const;
 
-/** Of the time of the store, which it shares with the live path. */
 const SHARE = 0.1;
 const CONFIRM_MS = 5000;
 const IDLE_MS = 60_000;
@@ -57,7 +58,7 @@ export class Reconciler implements Service {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.#pace = new Pace(options.clock, SHARE);
+    this.#pace = new Pace(options.clock, options.share ?? SHARE);
   }
 
   async start(): Promise<void> {
@@ -83,13 +84,14 @@ export class Reconciler implements Service {
   async round(): Promise<void> {
     const { source, clock } = this.#options;
     const until = bucketStart('1d', clock.now() - YOUNG_MS);
-    const firsts = new Map<string, number>();
+    const spans = new Map<string, Stretch>();
     for (const symbol of await source.symbols('', SYMBOLS_MAX)) {
-      const first = await source.firstDay(symbol);
-      if (first !== null) firsts.set(symbol, first);
+      const span = await source.span(symbol);
+      const to = Math.min(until, (span?.last ?? 0) + DAY_MS);
+      spans.set(symbol, span === null ? { from: until, to: until } : { from: Math.min(span.first, to), to });
       await this.#pace.rest();
     }
-    for (const bite of bites(firsts, until)) {
+    for (const bite of bites(spans, until)) {
       await this.#bite(bite);
       this.stats.bites++;
       await this.#pace.rest();
@@ -149,26 +151,30 @@ export class Reconciler implements Service {
 }
 
 /**
- * Year by year, the newest first; of each year first the days of every symbol, then its weeks and months, then day by day what is
- * shorter.
+ * First what is outside of the days that the store has. Then month by month, the newest first: of each symbol what is shorter than a
+ * day, and then what is made of its days.
  */
-function* bites(firsts: ReadonlyMap<string, number>, until: number): Generator<Bite> {
-  const oldest = Math.min(...firsts.values());
-  for (let to = until; to > oldest; to = yearStart(to - DAY_MS)) {
-    const year = { from: yearStart(to - DAY_MS), to };
-    const alive = [...firsts].filter(([, first]) => first < to);
-    for (const [symbol, first] of alive) {
-      const stretch = { from: Math.max(year.from, first), to };
-      yield { symbol, part: 'daily', stretch };
-      for (const part of ['weeks', 'months'] as const) yield { symbol, part, stretch: wholeBuckets(part, stretch) };
-    }
-    for (let day = to - DAY_MS; day >= year.from; day -= DAY_MS) {
-      const stretch = { from: day, to: bucketEnd('1d', day) };
-      for (const [symbol, first] of alive) if (first < stretch.to) yield { symbol, part: 'short', stretch };
-    }
+function* bites(spans: ReadonlyMap<string, Stretch>, until: number): Generator<Bite> {
+  for (const [symbol, { from, to }] of spans) {
+    yield { symbol, part: 'daily', stretch: { from: 0, to: from } };
+    yield { symbol, part: 'daily', stretch: { from: to, to: until } };
+  }
+  const oldest = Math.min(...[...spans.values()].map(({ from }) => from));
+  const newest = Math.max(...[...spans.values()].map(({ to }) => to));
+  for (let to = newest; to > oldest; to = bucketStart('1M', to - 1)) {
+    const month = { from: bucketStart('1M', to - 1), to };
+    for (const [symbol, span] of spans) yield* bitesOfMonth(symbol, common(span, month));
   }
 }
 
-function yearStart(timeMs: number): number {
-  return Date.UTC(new Date(timeMs).getUTCFullYear(), 0, 1);
+function* bitesOfMonth(symbol: string, stretch: Stretch): Generator<Bite> {
+  if (stretch.from >= stretch.to) return;
+  for (let to = stretch.to; to > stretch.from; to -= DAY_MS)
+    yield { symbol, part: 'short', stretch: { from: to - DAY_MS, to } };
+  for (const part of ['weeks', 'months'] as const) yield { symbol, part, stretch: wholeBuckets(part, stretch) };
+  yield { symbol, part: 'daily', stretch };
+}
+
+function common(a: Stretch, b: Stretch): Stretch {
+  return { from: Math.max(a.from, b.from), to: Math.min(a.to, b.to) };
 }

@@ -39,8 +39,8 @@ export interface Hole extends Stretch {
 export interface DaySource {
   /** Known symbols by name, the first `limit` after `after`. */
   symbols(after: string, limit: number): Promise<string[]>;
-  /** Open time of the oldest day; null where there is none. */
-  firstDay(symbol: string): Promise<number | null>;
+  /** Open times of the oldest and the newest day; null where there is none. */
+  span(symbol: string): Promise<{ readonly first: number; readonly last: number } | null>;
   /** The first `limit` complete days in [fromMs, toMs), by symbol and time. */
   days(symbols: readonly string[], fromMs: number, toMs: number, limit: number): Promise<SourcePage>;
   /** Days before `beforeMs` in which minutes changed since they were settled, the latest `limit` of them. */

@@ -2,6 +2,7 @@ import { SharedSubscriber } from '../bus/shared.js';
 import { LocalTrades } from '../bus/trades.js';
 import { UserError } from '../kit/errors.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
+import { openAnalytics } from './analytics.js';
 import type { Around } from './around.js';
 import { toStop } from './around.js';
 import { atMost } from './at-most.js';
@@ -63,12 +64,14 @@ export async function openAlone(around: Around, read: Readable, view: MarketView
   const runner = config.roles.includes('signals') ? ruleRunner(around, signals, shared.view(), view, () => true) : null;
   const service = ruleService(around, signals, view, () => runner?.refresh());
   const users = await openUsers(around, await ownProvider(around), signals, service, null);
+  const analytics = await openAnalytics(around, read, null);
   return {
     ingest,
     store,
     subscriber: shared.view(),
     users,
     statuses: subscriber,
+    analytics: analytics.database,
     trades,
     live: (symbol, interval) => ingest.window(symbol, interval),
     isStoreBehind: () => store.spool.stats().recordsBehind > 0,
@@ -78,9 +81,10 @@ export async function openAlone(around: Around, read: Readable, view: MarketView
       await lifecycle.start(toStop('feeds', () => ingest.drop(PARTITION, 'stopping')));
       if (runner !== null) await lifecycle.start(runner);
       await partition.start();
+      await analytics.goLive();
     },
     notReady: () => [],
     failed,
-    metrics: [...users.metrics, ...(runner === null ? [] : ruleMetrics(runner))],
+    metrics: [...users.metrics, ...(runner === null ? [] : ruleMetrics(runner)), ...analytics.metrics],
   };
 }

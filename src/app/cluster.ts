@@ -16,6 +16,7 @@ import { checkRedis, closeRedis, createRedis, explainRedisError, type RedisClien
 import type { SymbolStatus } from '../market/event.js';
 import type { Metric } from '../ops/metrics.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
+import { openAnalytics } from './analytics.js';
 import { type Around, toStop } from './around.js';
 import { clusterMetrics } from './cluster-metrics.js';
 import { Ingest, PUSH_SOURCE, sharedPlans } from './ingest.js';
@@ -69,6 +70,7 @@ export async function openCluster(
   const members = writing?.ownership ?? new Members(membership);
   const statuses = subscriber === null ? null : watched(around, subscriber, members);
   const signals = await openSignalSide(around, read, membership, subscriber, { redis, url, node }, view);
+  const analytics = await openAnalytics(around, read, membership);
   const isStoreBehind = (): boolean => anyBehind(members.nodes());
   return {
     ingest: writing?.ingest ?? null,
@@ -76,6 +78,7 @@ export async function openCluster(
     subscriber: signals.subscriber,
     users: signals.users,
     statuses,
+    analytics: analytics.database,
     trades,
     live: async (symbol, interval) =>
       (await writing?.ingest.window(symbol, interval)) ?? (await subscriber?.window(symbol, interval)) ?? null,
@@ -85,6 +88,7 @@ export async function openCluster(
       await lifecycle.start(members);
       if (statuses !== null) await lifecycle.start(statuses);
       await signals.goLive();
+      await analytics.goLive();
     },
     notReady: () => [...members.notReady(), ...(subscriber?.up === false ? ['Redis does not answer'] : [])],
     failed: new Promise(() => {}),
@@ -96,6 +100,7 @@ export async function openCluster(
         subscriber,
       }),
       ...signals.metrics,
+      ...analytics.metrics,
     ],
   };
 }

@@ -1,3 +1,4 @@
+import type { AnalyticsDatabase } from '../analytics/database.js';
 import type { Subscriber } from '../bus/bus.js';
 import type { TradeSubscriber } from '../bus/trades.js';
 import type { HotWindow } from '../market/event.js';
@@ -19,6 +20,7 @@ export interface Parts {
   readonly users: UsersSide | null;
   /** What clients are told of each symbol's feed; null without a subscriber. */
   readonly statuses: Statuses | null;
+  readonly analytics: AnalyticsDatabase;
   /** Single trades; null: there are none to be had. */
   readonly trades: TradeSubscriber | null;
   /** The published state of a symbol; null for one that no feed brings. */

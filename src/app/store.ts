@@ -4,6 +4,7 @@ import { Jobs } from '../store/jobs.js';
 import { refreshRange, setRetention } from '../store/refresh.js';
 import { Spool } from '../store/spool/spool.js';
 import { aggregateWatermark } from '../store/timescale/aggregates.js';
+import { noteChangedDays } from '../store/timescale/daily.js';
 import { Database } from '../store/timescale/database.js';
 import { CandleHistory } from '../store/timescale/history.js';
 import { listSymbols, registerStored, type StoredSymbol } from '../store/timescale/symbols.js';
@@ -88,7 +89,11 @@ export async function openStore(around: Around, read: Readable, onFenced: (epoch
       quarantineDirectory: join(config.dataDir, 'quarantine'),
       aggregates: {
         watermark: () => readers.run(aggregateWatermark),
-        refresh: (from, to) => upkeep.run((sql) => refreshRange(sql, from, to)),
+        refresh: (from, to) =>
+          upkeep.run(async (sql) => {
+            await refreshRange(sql, from, to);
+            await noteChangedDays(sql, from, to);
+          }),
       },
       stopDeadlineMs: WRITER_STOP_MS,
       onFenced,

@@ -26,9 +26,9 @@ const FIRST_LEVEL_LAG_MS = 2 * HOUR_MS;
  * Refreshes every level over the minutes in [fromMs, toMs), lowest first, after rows there were written or corrected.
  * Only what is materialised is refreshed: the rest is computed at reading, and materialising a bucket that is not over
  * would hide its coming minutes. Minutes dropped by retention are left alone, so that the levels keep them.
- * Runs single statements that work in no transaction; safe to repeat after an error.
+ * Runs single statements that work in no transaction; safe to repeat after an error. `force`: also what TimescaleDB takes to be up to date.
  */
-export async function refreshRange(sql: Sql, fromMs: number, toMs: number): Promise<void> {
+export async function refreshRange(sql: Sql, fromMs: number, toMs: number, { force = false } = {}): Promise<void> {
   const oldest = await oldestMinute(sql);
   for (const level of LEVELS) {
     const watermark = await readWatermark(sql, level.view);
@@ -36,14 +36,20 @@ export async function refreshRange(sql: Sql, fromMs: number, toMs: number): Prom
     const start = bucketStart(level.interval, fromMs);
     const from = level.interval === '5m' ? Math.max(start, oldest) : start;
     const to = Math.min(endOf(level.interval, toMs), watermark);
-    if (from < to) await refreshView(sql, level.view, from, to);
+    if (from < to) await refreshView(sql, level.view, from, to, { force });
   }
 }
 
-/** Refreshes one view over whole buckets. Epoch ms. */
-export async function refreshView(sql: Sql, view: string, fromMs: number, toMs: number): Promise<void> {
+/** Refreshes one view over whole buckets. Epoch ms. `force`: also what TimescaleDB takes to be up to date. */
+export async function refreshView(
+  sql: Sql,
+  view: string,
+  fromMs: number,
+  toMs: number,
+  { force = false } = {},
+): Promise<void> {
   const [from, to] = [fromMs, toMs].map((time) => `'${new Date(time).toISOString()}'::timestamptz`);
-  await sql.unsafe(`CALL refresh_continuous_aggregate('${view}', ${from}, ${to})`);
+  await sql.unsafe(`CALL refresh_continuous_aggregate('${view}', ${from}, ${to}${force ? ', force => true' : ''})`);
 }
 
 /**

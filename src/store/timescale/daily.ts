@@ -72,12 +72,15 @@ export async function symbolsAfter(sql: Sql, after: string, limit: number): Prom
   return rows.map(({ symbol }) => symbol);
 }
 
-const FIRST_DAY = `SELECT ${epochMs('bucket')}::text AS first FROM ohlcv_1d WHERE symbol = $1 ORDER BY bucket LIMIT 1`;
+const SPAN = `SELECT
+  (SELECT ${epochMs('bucket')}::text FROM ohlcv_1d WHERE symbol = $1 ORDER BY bucket LIMIT 1) AS first,
+  (SELECT ${epochMs('bucket')}::text FROM ohlcv_1d WHERE symbol = $1 ORDER BY bucket DESC LIMIT 1) AS last`;
 
-/** Open time of the oldest day of a symbol; null where it has none. */
-export async function firstDay(sql: Sql, symbol: string): Promise<number | null> {
-  const [row] = await sql.unsafe<{ first: string }[]>(FIRST_DAY, [symbol], { prepare: true });
-  return row === undefined ? null : Number(row.first);
+/** Open times of the oldest and the newest day of a symbol; null where it has none. */
+export async function daySpan(sql: Sql, symbol: string): Promise<{ first: number; last: number } | null> {
+  const [row] = await sql.unsafe<{ first: string | null; last: string | null }[]>(SPAN, [symbol], { prepare: true });
+  if (row === undefined || row.first === null || row.last === null) return null;
+  return { first: Number(row.first), last: Number(row.last) };
 }
 
 /** A day in which something changed, and how often so far. */
@@ -119,4 +122,23 @@ function dateText(timeMs: number): string {
 
 function arrayOf(symbols: readonly string[]): string {
   return `{${symbols.map((symbol) => JSON.stringify(symbol)).join(',')}}`;
+}
+
+const GAPS = `SELECT symbol, ${epochMs('from_time')}::text AS from, ${epochMs('to_time')}::text AS to, reason FROM gaps
+  WHERE to_time > $1::timestamptz AND from_time < $2::timestamptz AND ($3::text IS NULL OR symbol = $3::text)
+  ORDER BY symbol, from_time`;
+
+/** Gaps that touch [fromMs, toMs), of one symbol or of all (null). */
+export async function gapsBetween(
+  sql: Sql,
+  symbol: string | null,
+  fromMs: number,
+  toMs: number,
+): Promise<{ symbol: string; from: number; to: number; reason: string }[]> {
+  const rows = await sql.unsafe<{ symbol: string; from: string; to: string; reason: string }[]>(
+    GAPS,
+    [timeText(fromMs), timeText(toMs), symbol],
+    { prepare: true },
+  );
+  return rows.map((row) => ({ ...row, from: Number(row.from), to: Number(row.to) }));
 }
