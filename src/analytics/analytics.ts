@@ -25,8 +25,8 @@ export interface AnalyticsOptions {
 
 interface Opened {
   readonly database: ClickHouse;
-  /** The engine is a process of ours: its end is seen when it comes. */
-  readonly own: boolean;
+  /** `own`: the engine is a process of ours, whose end is seen when it comes. `found`: of another process, which may end as it likes. */
+  readonly kind: 'own' | 'found' | 'server';
   /** Of the process of ours. */
   readonly pid: number | null;
   stop(): Promise<void>;
@@ -86,14 +86,22 @@ export class Analytics implements AnalyticsDatabase, Service {
     return this.#use((database) => database.remove(days));
   }
 
-  async #use<T>(work: (database: ClickHouse) => Promise<T>): Promise<T> {
+  async #use<T>(work: (database: ClickHouse) => Promise<T>, again = true): Promise<T> {
     const opened = await this.#open();
     try {
       return await work(opened.database);
     } catch (error) {
-      if (error instanceof AnalyticsUnavailable && !opened.own) this.#lost(opened, error);
-      throw error;
+      if (!(error instanceof AnalyticsUnavailable) || opened.kind === 'own') throw error;
+      if (opened.kind === 'server' || this.#opened !== opened || !again) {
+        this.#lost(opened, error);
+        throw error;
+      }
     }
+    // A command has ended, and the engine with it. Everything bears being done twice.
+    this.#opening = null;
+    this.#opened = null;
+    void opened.stop();
+    return await this.#use(work, false);
   }
 
   async #open(): Promise<Opened> {
@@ -129,14 +137,14 @@ export class Analytics implements AnalyticsDatabase, Service {
 
   async #reach(since: number): Promise<Opened> {
     const { url, dataDir, log } = this.#options;
-    if (url !== null) return await reached({ url });
+    if (url !== null) return await reached({ url }, 'server');
     const found = await findEmbeddedClickHouse(dataDir);
-    if (found !== null) return await reached(found);
+    if (found !== null) return await reached(found, 'found');
     const child = await startEmbeddedClickHouse({ dataDir, log });
     const database = await clientOf(child.place);
     const opened: Opened = {
       database,
-      own: true,
+      kind: 'own',
       pid: child.pid,
       stop: async () => {
         await database.close();
@@ -154,7 +162,7 @@ export class Analytics implements AnalyticsDatabase, Service {
   #lost(opened: Opened, error: Error, since = this.#options.clock.now()): void {
     if (this.#opened !== null && this.#opened !== opened) return;
     this.#failed(error, since);
-    if (!opened.own) void opened.stop();
+    if (opened.kind === 'server') void opened.stop();
   }
 
   #failed(error: unknown, since: number): void {
@@ -178,9 +186,9 @@ async function clientOf(place: Place): Promise<ClickHouse> {
   return new (await import('./clickhouse.js')).ClickHouse(place);
 }
 
-async function reached(place: Place): Promise<Opened> {
+async function reached(place: Place, kind: 'found' | 'server'): Promise<Opened> {
   const database = await clientOf(place);
-  return { database, own: false, pid: null, stop: () => database.close() };
+  return { database, kind, pid: null, stop: () => database.close() };
 }
 
 /** Never tells the password of a URL. */

@@ -102,7 +102,10 @@ export class Filler implements Service {
       if (error instanceof PaceStopped) throw error;
       this.stats.failures++;
       if (!this.#troubled)
-        log.warn({ err: error }, 'daily candles are not copied into ClickHouse at present; it is tried again');
+        log.warn(
+          { error: error instanceof Error ? error.message : String(error) },
+          'daily candles are not copied into ClickHouse at present; it is tried again',
+        );
       this.#troubled = true;
     }
   }

@@ -6,10 +6,11 @@ import { Reconciler } from '../analytics/reconciler.js';
 import type { Aggregates, DaySource } from '../analytics/source.js';
 import type { ClusterOptions } from '../cluster/membership.js';
 import { Ownership } from '../cluster/ownership.js';
+import type { Clock } from '../kit/clock.js';
 import type { Service } from '../kit/service.js';
 import type { Metric } from '../ops/metrics.js';
 import { oldestMinute, refreshRange } from '../store/refresh.js';
-import { compareAggregates } from '../store/timescale/compare.js';
+import { compareAggregates, readWatermarks } from '../store/timescale/compare.js';
 import { changedDays, daySpan, readDays, settleChangedDay, symbolsAfter } from '../store/timescale/daily.js';
 import { Database } from '../store/timescale/database.js';
 import { analyticsMetrics } from './analytics-metrics.js';
@@ -20,6 +21,8 @@ import type { Readable } from './store.js';
 /** The lease of the one node that copies and compares, where nodes share one ClickHouse. */
 const COPYING = 'copying';
 const STORE_DEADLINE_MS = 60_000;
+/** How far the aggregates are materialised only grows. */
+const WATERMARKS_MS = 60_000;
 
 export interface AnalyticsSide {
   readonly database: AnalyticsDatabase;
@@ -67,10 +70,16 @@ export function daysOf(store: Database): DaySource {
   };
 }
 
-export function aggregatesOf(store: Database): Aggregates {
+export function aggregatesOf(store: Database, clock: Clock): Aggregates {
+  let watermarks: ReadonlyMap<string, number> = new Map();
+  let readAt = Number.NEGATIVE_INFINITY;
   return {
     compare: async (which, symbol, from, to) => {
-      const found = await store.run((sql) => compareAggregates(sql, which, symbol, from, to));
+      if (clock.now() - readAt > WATERMARKS_MS) {
+        watermarks = await store.run(readWatermarks);
+        readAt = clock.now();
+      }
+      const found = await store.run((sql) => compareAggregates(sql, which, symbol, from, to, watermarks));
       if (found.length === 0 || which !== 'short') return found;
       // Minutes that retention has dropped are no reason to doubt what was made of them.
       const oldest = await store.run(oldestMinute);
@@ -105,7 +114,7 @@ export class Keeper implements Service {
       const source = daysOf(store);
       const filler = new Filler({ source, database, graceMs: config.graceMs, clock, log });
       const filled = () => filler.filledUntil !== null;
-      const aggregates = aggregatesOf(store);
+      const aggregates = aggregatesOf(store, clock);
       return [filler, new Reconciler({ source, aggregates, database, filled, clock, log })];
     };
     [this.filler, this.reconciler] = this.#make();

@@ -193,7 +193,7 @@ describe('the reconciler', () => {
   const reconciler = (): Reconciler =>
     new Reconciler({
       source: { ...source, symbols: async () => ['XRPETH'] },
-      aggregates: aggregatesOf(pool),
+      aggregates: aggregatesOf(pool, systemClock),
       database: analytics.database,
       filled: () => true,
       confirmMs: 0,
@@ -255,7 +255,7 @@ describe('the reconciler', () => {
     const told: Difference[] = [];
     const stretch = { from: REAL_FROM, to: REAL_FROM + 4 * DAY_MS };
     for await (const some of explain(
-      { source, aggregates: aggregatesOf(pool), database: analytics.database },
+      { source, aggregates: aggregatesOf(pool, systemClock), database: analytics.database },
       ['XRPETH'],
       stretch,
     ))
@@ -264,7 +264,7 @@ describe('the reconciler', () => {
     expect(told.map(({ reason }) => reason)).toEqual(
       told.map(() => 'not refreshed since revision 3 of its parts (it shows 0)'),
     );
-    await aggregatesOf(pool).refresh(REAL_FROM, stretch.to);
+    await aggregatesOf(pool, systemClock).refresh(REAL_FROM, stretch.to);
     minutes = minutes.map((each) => (each === minute ? { ...minute, v: '12345.00000000' } : each));
     const found = reconciler();
     await found.round();

@@ -70,7 +70,7 @@ export async function explainDays(ground: Ground, options: DaysOptions): Promise
   const { store, database } = await open(ground);
   const symbols = await symbolsOf(store, options.symbol);
   const found: Difference[] = [];
-  const compared = { source: daysOf(store), aggregates: aggregatesOf(store), database };
+  const compared = { source: daysOf(store), aggregates: aggregatesOf(store, ground.clock), database };
   await ground.progress.during(`Comparing ${inDays(stretch)}`, async (line) => {
     for (const [i, symbol] of symbols.entries()) {
       await orAdvice(collect(explain(compared, [symbol], stretch), found));
@@ -100,7 +100,8 @@ async function open(ground: Ground) {
 async function symbolsOf(store: Database, wanted: string | undefined): Promise<string[]> {
   const symbols = await store.run((sql) => symbolsAfter(sql, '', SYMBOLS_MAX));
   if (wanted === undefined) return symbols;
-  if (!symbols.includes(wanted)) throw new UserError(`there are no candles of ${wanted}: --symbol is one of those stored`);
+  if (!symbols.includes(wanted))
+    throw new UserError(`there are no candles of ${wanted}: --symbol is one of those stored`);
   return [wanted];
 }
 
@@ -125,7 +126,14 @@ async function orAdvice<T>(work: Promise<T>): Promise<T> {
 }
 
 function inWords(
-  { symbols, resumedAfter, days, written, removed, holes }: Rebuilt & { symbols: number; resumedAfter: string | null; holes: readonly Hole[] },
+  {
+    symbols,
+    resumedAfter,
+    days,
+    written,
+    removed,
+    holes,
+  }: Rebuilt & { symbols: number; resumedAfter: string | null; holes: readonly Hole[] },
   stretch: Stretch,
 ): string {
   const went = resumedAfter === null ? '' : `, going on after ${resumedAfter}`;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../package.js';
 import { EXIT_USER } from './exit.js';
+import { analyticsGroup } from './groups/analytics.js';
 import { backfillGroup } from './groups/backfill.js';
 import { databaseGroup } from './groups/database.js';
 import { doctorGroup } from './groups/doctor.js';
@@ -15,6 +16,7 @@ const GROUPS: readonly ((program: Command) => void)[] = [
   serverGroup,
   databaseGroup,
   backfillGroup,
+  analyticsGroup,
   transferGroup,
   userGroup,
   tokenGroup,
