@@ -4,14 +4,16 @@ import { DEFAULT_LIMITS } from '../../src/gateway/limits.js';
 import { silentLog } from '../../src/kit/log.js';
 import { CLOSE, ERROR_CODES } from '../../src/wire/codes.js';
 import { clientMessage, LIMITS, type ServerMessage } from '../../src/wire/messages.js';
-import { serverMessage } from '../../src/wire/schemas.js';
 import type { TestClient } from './client.js';
+import { Described } from './described.js';
 import { Harness } from './harness.js';
 import { LossyBus } from './lossy-bus.js';
 import { TestMarket } from './market.js';
 import { TestUsers } from './users.js';
 
 const DOC = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+
+const described = new Described();
 
 function examples(side: 'client' | 'server'): string[] {
   return [...DOC.matchAll(/```json (client|server)\n(.*?)```/gs)]
@@ -54,6 +56,7 @@ describe('docs/protocol.md', () => {
 
   it('has client examples that a server answers as documented, and server examples of the shape it answers with', async () => {
     for (const example of examples('client')) {
+      described.check(JSON.parse(example));
       const message = clientMessage.parse(JSON.parse(example));
       const seen = client.messages.length;
       client.sendRaw(example);
@@ -83,10 +86,12 @@ describe('docs/protocol.md', () => {
     for (const type of ['auth_expiring', 'unsubscribed', 'signals'] as const) await client.type(type);
     harness.bus.setUp(false);
     await client.until((m) => m.type === 'heartbeat' && m.stale === true);
-    for (const message of client.messages) serverMessage.parse(message);
-    const documented = examples('server').map((example) => serverMessage.parse(JSON.parse(example)) as ServerMessage);
+    for (const message of client.messages) described.check(message);
+    const documented = examples('server').map((example) => JSON.parse(example) as ServerMessage);
+    for (const example of documented) described.check(example);
     const types = new Set(client.messages.map((m) => m.type));
     expect(new Set(documented.map((m) => m.type))).toEqual(types);
+    expect(new Set(described.answers)).toEqual(types);
     for (const example of documented) {
       const real = client.messages.filter((m) => m.type === example.type).map((m) => Object.keys(m).join());
       expect(real).toContain(Object.keys(example).join());
@@ -96,6 +101,7 @@ describe('docs/protocol.md', () => {
   it('has every op, error code and close code', () => {
     const ops = examples('client').map((example) => clientMessage.parse(JSON.parse(example)).op);
     expect(new Set(ops)).toEqual(new Set(Object.keys(REPLY_TO)));
+    expect(new Set(ops)).toEqual(new Set(described.requests));
     for (const [code, text] of Object.entries(ERROR_CODES)) expect(DOC).toContain(`| \`${code}\` | ${text} |`);
     for (const { code } of Object.values(CLOSE)) expect(DOC).toMatch(new RegExp(`^\\| ${code} \\|`, 'm'));
   });

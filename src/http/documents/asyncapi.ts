@@ -4,51 +4,19 @@ import { CLOSE, ERROR_CODES } from '../../wire/codes.js';
 import { BEARER_PREFIX, clientMessage, LIMITS } from '../../wire/messages.js';
 import type { Parameters } from '../../wire/parameter.js';
 import { serverMessage } from '../../wire/schemas.js';
+import { ANSWERS, REQUESTS } from './messages.js';
 import { type Json, Schemas } from './schemas.js';
 
 const STREAM = 'stream';
 const EVENTS = 'events';
 const TOKEN = 'bearer';
 
-/** What each message of a client is for, and what answers it; an error may answer each. */
-const REQUESTS: Readonly<
-  Record<z.infer<typeof clientMessage>['op'], readonly [summary: string, reply: readonly MessageType[]]>
-> = {
-  subscribe: ['Begin channels, each with a snapshot, or from a position on.', ['subscribed']],
-  unsubscribe: ['End channels.', ['unsubscribed']],
-  auth: ['Make the connection that of a user, or give it a fresh token.', ['authenticated']],
-  ack: ['A device has all signals up to a seq.', ['acked']],
-  list: ['Which channels does the connection have?', ['channels']],
-  ping: ['A round trip.', ['pong']],
+const closeEvent = z.strictObject({ type: z.literal('close'), code: z.int(), reason: z.string() });
+
+const CLOSE_EVENT: { readonly summary: string; readonly example: object } = {
+  summary: 'The server ends the stream: the last event, of the type `close`.',
+  example: { type: 'close', code: CLOSE.slowConsumer.code, reason: CLOSE.slowConsumer.reason },
 };
-
-type MessageType = z.infer<typeof serverMessage>['type'];
-
-const ANSWERS: Readonly<Record<MessageType, string>> = {
-  welcome: 'The first message of a connection.',
-  subscribed: 'A channel begins: what was asked for of its history. Live follows without a seam.',
-  candle: 'The open candle as it stands, a close, or a correction; the last two have `prev`.',
-  gap: 'The feed was away: candles of a stretch are missing or lack trades. It comes before any candle after it.',
-  heartbeat:
-    'The position of a channel on which nothing else came; `stale` where the server is cut off from its source; `time`: the clock of a replay.',
-  replay_end:
-    'A replay is over: `reason` is `end`, or the error code that says why it cannot go on. The channel is free again.',
-  resync: 'In place of what a slow client missed: everything durable since its position.',
-  status: 'Health of the feeds: all symbols after `subscribed`, then what changes.',
-  signal: 'A new signal.',
-  signals: 'Signals that were missed.',
-  acked: 'The acknowledgement is written.',
-  authenticated: 'Whose connection it is now, and with which plan; without `id` the role or the plan has changed.',
-  auth_expiring: 'The token expires in a minute: send `auth` with a fresh one.',
-  unsubscribed: 'Nothing of the channel comes any more; `reason` where the server ended it.',
-  channels: 'The channels of the connection.',
-  pong: 'The answer to `ping`.',
-  error: 'A reply that says what was wrong; the connection goes on.',
-};
-
-const closeEvent = z
-  .strictObject({ type: z.literal('close'), code: z.int(), reason: z.string() })
-  .describe('The last event of a stream that the server ends (`event: close`).');
 
 const DESCRIPTION = `Live candles, signals and the health of feeds over one WebSocket. Every frame is one message. Clients send text frames with JSON of at most ${LIMITS.inboundBytes} bytes; the subprotocol chooses the encoding of what they get. Messages may gain members: ignore what you do not know. What clients send is read strictly.
 
@@ -57,16 +25,16 @@ Rules that a schema cannot tell (positions, resuming, slow readers, limits) are 
 /** AsyncAPI 3.0 of the native protocol, as the server sees it: it receives requests and sends messages. @see https://www.asyncapi.com/docs/reference/specification/v3.0.0 */
 export function asyncApi(version: string, stream: Parameters): Json {
   const schemas = new Schemas('draft-07');
-  const sent = clientMessage.options.map((option) =>
-    toMessage(option.shape.op.value, REQUESTS[option.shape.op.value][0], schemas.sent(option)),
-  );
-  const answered = serverMessage.options.map((option) =>
-    toMessage(option.shape.type.value, ANSWERS[option.shape.type.value], schemas.answered(option)),
-  );
-  const streamed = answered.filter(
-    ({ name }) => !['pong', 'acked', 'channels', 'unsubscribed', 'replay_end'].includes(name),
-  );
-  const close = toMessage('close', 'The server ends the stream.', schemas.answered(closeEvent));
+  const sent = clientMessage.options.map((option) => {
+    const { value } = option.shape.op;
+    return toMessage(value, REQUESTS[value], schemas.sent(option));
+  });
+  const answered = serverMessage.options.map((option) => {
+    const { value } = option.shape.type;
+    return toMessage(value, ANSWERS[value], schemas.answered(option));
+  });
+  const streamed = answered.filter(({ name }) => !['pong', 'acked', 'channels', 'unsubscribed', 'replay_end'].includes(name));
+  const close = toMessage('close', CLOSE_EVENT, schemas.answered(closeEvent));
   return {
     asyncapi: '3.0.0',
     info: { title: 'Candlecast', version, description: DESCRIPTION, license: { name: 'MIT' } },
@@ -129,8 +97,8 @@ interface Message extends Json {
   readonly name: string;
 }
 
-function toMessage(name: string, summary: string, payload: Json): Message {
-  return { name, title: name, summary, contentType: 'application/json', payload };
+function toMessage(name: string, { summary, example }: typeof CLOSE_EVENT, payload: Json): Message {
+  return { name, title: name, summary, contentType: 'application/json', payload, examples: [{ payload: example }] };
 }
 
 const host = {
@@ -142,14 +110,14 @@ function refs(messages: readonly Message[]): Json {
 }
 
 function toRequest({ name, summary }: Message): Json {
-  const [, reply] = REQUESTS[name as keyof typeof REQUESTS];
+  const { replies } = REQUESTS[name as keyof typeof REQUESTS];
   const message = (type: string) => ({ $ref: `#/channels/${STREAM}/messages/${type}` });
   return {
     action: 'receive',
     channel: { $ref: `#/channels/${STREAM}` },
     summary,
     messages: [message(name)],
-    reply: { channel: { $ref: `#/channels/${STREAM}` }, messages: [...reply, 'error'].map(message) },
+    reply: { channel: { $ref: `#/channels/${STREAM}` }, messages: [...replies, 'error'].map(message) },
   };
 }
 

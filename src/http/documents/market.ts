@@ -175,7 +175,6 @@ export function marketSection(stream: Parameters): Section {
             'token_expired',
             'token_revoked',
           ]),
-          405: refused('It answers GET.'),
           429: refused('Too many connections from this address.', null, { headers: RETRY_AFTER }),
           503: unavailable('unavailable'),
         },

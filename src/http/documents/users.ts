@@ -80,7 +80,7 @@ export const userSection: Section = {
       id: 'setSubscription',
       summary: 'Give a plan',
       access: ADMIN,
-      body: { schema: SUBSCRIPTION, example: { plan: 'default', endDate: '2030-12-31' } },
+      body: { schema: SUBSCRIPTION, example: { plan: 'pro', endDate: '2030-12-31' } },
       answers: {
         200: { description: 'As it is now.', schema: subscription },
         404: noUser,

@@ -13,12 +13,12 @@ import type { UdfSymbols } from './symbols.js';
 /** More bars than this are refused: fewer than asked for would be a hole that the chart does not see. */
 export const MAX_BARS = 10_000;
 
-const FROM = seconds('Time of the first bar; needed without `countback`.');
+const FROM = seconds('Time of the first bar; not read with `countback`.');
 export const HISTORY_PARAMETERS = {
   resolution,
   to: seconds('Bars begin before it.'),
   countback: count('So many bars before `to`, whatever `from` is.', 0, MAX_BARS, null),
-  from: optional(FROM),
+  from: { ...optional(FROM), required: true },
   symbol: udfSymbol,
 } as const;
 
