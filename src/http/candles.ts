@@ -15,7 +15,7 @@ export const MAX_LIMIT = 1000;
 export const CANDLE_PARAMETERS = {
   symbol,
   interval,
-  from: optional(time('Open time of the first candle; without it come the latest.', '2019-10-11T00:00:00Z')),
+  from: optional(time('Open time of the first candle; without it come the latest.')),
   to: optional(time('Open times are before it.', '2019-10-12T00:00:00Z')),
   limit: integer('Candles a page.', 1, MAX_LIMIT, DEFAULT_LIMIT),
   fill: choice('`none` leaves out candles without trades, so that a page may hold fewer.', ['flat', 'none']),

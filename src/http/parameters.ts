@@ -37,7 +37,7 @@ export const interval: Parameter<Interval> = {
 };
 
 /** Epoch ms. */
-export function time(description: string, example: string): Parameter<number> {
+export function time(description: string, example = '2019-10-11T00:00:00Z'): Parameter<number> {
   return {
     description: `${description} Epoch milliseconds, or ISO-8601 with a zone.`,
     schema: { anyOf: [{ type: 'integer' }, { type: 'string', pattern: '^\\d{4}-\\d{2}-\\d{2}' }] },

@@ -21,8 +21,11 @@ let harness: Harness<LossyBus>;
 beforeAll(async () => {
   const market = new TestMarket('BTCUSDT');
   market.closeMany(1200);
-  const limits = { pongTimeoutMs: 3_600_000, channelsPerConnection: 3, messageBurst: 20 };
-  harness = await Harness.over(new LossyBus(market), market, 'uws', limits, silentLog, users.clock, { users });
+  const limits = { pongTimeoutMs: 3_600_000, channelsPerConnection: 3, messageBurst: 20, replaysPerConnection: 1 };
+  harness = await Harness.over(new LossyBus(market), market, 'uws', limits, silentLog, users.clock, {
+    users,
+    replays: market.replays,
+  });
 });
 afterAll(() => harness.stop());
 
@@ -67,6 +70,12 @@ it('has every error that a server answers with, and each answer is as described'
   const busy = await harness.client();
   for (let i = 0; i < 25; i++) busy.send({ op: 'ping' });
   await provoke('rate_limited', busy, { op: 'ping' });
+
+  const player = await harness.client();
+  const slow = { from: harness.market.now - 3_600_000, speed: 0.01 };
+  await provoke('no_history', player, { ...subscribe(CANDLES), replay: { from: 0, to: 60_000 } });
+  player.send({ ...subscribe(CANDLES), replay: slow });
+  await provoke('too_many_replays', player, { ...subscribe('candles:BTCUSDT:5m'), replay: slow });
 
   const tokens = await harness.client();
   await provoke('invalid_token', tokens, { op: 'auth', token: 'nonsense' });

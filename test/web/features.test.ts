@@ -33,7 +33,7 @@ declare const candlecast: {
 declare const candlecastWidget: { bars(): ScreenBar[]; state(): { symbol: string; state: string; link: string } };
 declare const localStorage: { getItem(key: string): string | null };
 declare const document: {
-  documentElement: { dataset: { theme: string } };
+  documentElement: { dataset: { theme: string }; scrollWidth: number };
   querySelector(selector: string): { setAttribute(name: string, value: string): void };
 };
 declare const window: {
@@ -413,3 +413,68 @@ function ema(values: readonly number[], period: number): number {
   const weight = 2 / (period + 1);
   return values.reduce((average, value) => average + weight * (value - average));
 }
+
+interface ApiDocuments {
+  readonly operations: readonly string[];
+  readonly messages: readonly string[];
+}
+
+async function apiDocuments(): Promise<ApiDocuments> {
+  const { paths } = await server.json<{ paths: Record<string, Record<string, { operationId: string }>> }>(
+    '/openapi.json',
+  );
+  const { operations } = await server.json<{
+    operations: Record<string, { channel: { $ref: string }; messages: { $ref: string }[] }>;
+  }>('/asyncapi.json');
+  const ofSocket = Object.values(operations).filter(({ channel }) => channel.$ref.endsWith('/stream'));
+  return {
+    operations: Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId)),
+    messages: ofSocket.flatMap(({ messages }) => messages.map(({ $ref }) => $ref.split('/').at(-1) ?? '')),
+  };
+}
+
+describe('the page of the API', () => {
+  test('is a click away from the chart, and has every operation and every message', async () => {
+    await open(demo);
+    await page.getByTestId('docs-link').click();
+    await page.getByTestId('operation').first().waitFor();
+    const { operations, messages } = await apiDocuments();
+    const ids = await page.getByTestId('operation').evaluateAll((all) => all.map(({ id }) => id));
+    expect(new Set(ids)).toEqual(new Set(operations));
+    expect(ids.length).toBe(operations.length);
+    const shown = await page.getByTestId('message').allInnerTexts();
+    expect(new Set(shown.map((text) => text.split('\n')[0]))).toEqual(new Set(messages));
+    expect(errors).toEqual([]);
+  });
+
+  test('says how a route is asked, and what its answers are', async () => {
+    await page.goto(`${server.url}/docs#createRule`);
+    const rule = page.locator('#createRule');
+    await rule.waitFor();
+    const command = await rule.locator('pre').first().textContent();
+    expect(command).toMatch(/^curl -X POST.*\/v1\/rules'.*Authorization: Bearer <token>.*"type": "rsi"/s);
+    await rule.locator('summary', { hasText: 'Condition' }).first().click();
+    await rule.getByText('type: "bollinger"').click();
+    await rule.getByText('deviations').first().waitFor();
+    await rule.locator('summary', { hasText: '403' }).click();
+    await rule.getByText('rule_limit').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  test('is filtered by words, and fits a phone in both themes', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.goto(`${server.url}/docs`);
+      await page.getByTestId('operation').first().waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    }
+    await page.getByRole('button', { name: 'Contents' }).click();
+    await page.getByTestId('filter').fill('v1/rules');
+    expect(await page.getByTestId('contents').locator('li:visible').count()).toBe(5);
+    await page.getByTestId('contents').getByText('Change a rule').click();
+    await page.locator('#changeRule h3').waitFor();
+    expect(await page.getByTestId('contents').isVisible()).toBe(false);
+    expect(errors).toEqual([]);
+  });
+});

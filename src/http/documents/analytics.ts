@@ -29,7 +29,11 @@ function operation<P extends Parameters, A>(
     access: 'visitors',
     parameters: { ...parameters, format },
     answers: {
-      200: { description: 'JSON, or with `format=csv` or `Accept: text/csv` its rows as text/csv.', schema },
+      200: {
+        description: 'JSON, or with `format=csv` or `Accept: text/csv` its rows as text/csv.',
+        schema,
+        textType: 'text/csv',
+      },
       400: refused('A parameter is missing, unknown or wrong, or it asks for too much: then it says what would fit.'),
       401: unauthorized,
       403: refused('The plan lacks the interval 1d, or the API key the scope `candles`.', ['plan_limit', 'forbidden'], {

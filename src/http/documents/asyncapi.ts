@@ -33,7 +33,9 @@ export function asyncApi(version: string, stream: Parameters): Json {
     const { value } = option.shape.type;
     return toMessage(value, ANSWERS[value], schemas.answered(option));
   });
-  const streamed = answered.filter(({ name }) => !['pong', 'acked', 'channels', 'unsubscribed', 'replay_end'].includes(name));
+  const streamed = answered.filter(
+    ({ name }) => !['pong', 'acked', 'channels', 'unsubscribed', 'replay_end'].includes(name),
+  );
   const close = toMessage('close', CLOSE_EVENT, schemas.answered(closeEvent));
   return {
     asyncapi: '3.0.0',

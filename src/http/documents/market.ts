@@ -124,6 +124,7 @@ export function marketSection(stream: Parameters): Section {
         access: 'everybody',
         parameters: TRADE_PARAMETERS,
         body: {
+          textType: 'application/x-ndjson',
           schema: readableTrades,
           example: {
             trades: [
@@ -162,7 +163,7 @@ export function marketSection(stream: Parameters): Section {
           },
         },
         answers: {
-          200: { description: 'Events, until one of both sides ends it.', type: 'text/event-stream' },
+          200: { description: 'Events, until one of both sides ends it.', textType: 'text/event-stream' },
           400: refused('The address is wrong.', [
             'invalid_message',
             'bad_channel',

@@ -42,7 +42,8 @@ export const REQUESTS: {
   };
 } = {
   subscribe: {
-    summary: 'Begin channels, each with a snapshot, or from a position on. `replay` plays stored history in place of live.',
+    summary:
+      'Begin channels, each with a snapshot, or from a position on. `replay` plays stored history in place of live.',
     example: {
       op: 'subscribe',
       id: 1,
@@ -107,7 +108,8 @@ export const ANSWERS: { readonly [Type in MessageType]: Described<Extract<Server
     example: { type: 'heartbeat', channel: CANDLES, ...at },
   },
   replay_end: {
-    summary: 'A replay is over: `reason` is `end`, or the error code that says why it cannot go on. The channel is free again.',
+    summary:
+      'A replay is over: `reason` is `end`, or the error code that says why it cannot go on. The channel is free again.',
     example: { type: 'replay_end', channel: CANDLES, ...at, time: 1767576000000, reason: 'end' },
   },
   resync: {

@@ -5,6 +5,7 @@ import type { Answer, Operation, Section } from './operation.js';
 import { type Json, Schemas } from './schemas.js';
 
 const TOKEN = 'bearer';
+const TEXT = { schema: { type: 'string' } };
 const PATH_PARAMETER = /\{(\w+)\}/g;
 
 const DESCRIPTION = `Candles of every market that this server follows, live and back to the first; signals and rules for users.
@@ -108,7 +109,10 @@ function toOperation(operation: Operation, tag: string, body: Json | undefined, 
       : {
           requestBody: {
             required: true,
-            content: { 'application/json': { schema: body, example: operation.body.example } },
+            content: {
+              'application/json': { schema: body, example: operation.body.example },
+              ...(operation.body.textType === undefined ? {} : { [operation.body.textType]: TEXT }),
+            },
           },
         }),
     responses: {
@@ -144,10 +148,9 @@ function toParameters(where: 'query' | 'header', parameters: Parameters): Json[]
   }));
 }
 
-function toAnswer(status: number, { description, schema, type, example, headers }: Answer, schemas: Schemas): Json {
-  const usual = status < 400 ? 'application/json' : 'application/problem+json';
-  const isText = type?.startsWith('text/') === true;
-  const content = schema === undefined ? (isText ? { type: 'string' } : null) : schemas.answered(schema);
+function toAnswer(status: number, answer: Answer, schemas: Schemas): Json {
+  const { description, headers } = answer;
+  const content = contentOf(status, answer, schemas);
   return {
     description,
     ...(headers === undefined
@@ -157,8 +160,15 @@ function toAnswer(status: number, { description, schema, type, example, headers 
             Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }]),
           ),
         }),
-    ...(content === null
-      ? {}
-      : { content: { [type ?? usual]: { schema: content, ...(example === undefined ? {} : { example }) } } }),
+    ...(Object.keys(content).length === 0 ? {} : { content }),
+  };
+}
+
+function contentOf(status: number, { schema, type, textType, example }: Answer, schemas: Schemas): Json {
+  const usual = status < 400 ? 'application/json' : 'application/problem+json';
+  const shown = example === undefined ? {} : { example };
+  return {
+    ...(schema === undefined ? {} : { [type ?? usual]: { schema: schemas.answered(schema), ...shown } }),
+    ...(textType === undefined ? {} : { [textType]: TEXT }),
   };
 }

@@ -10,17 +10,19 @@ export interface Answer {
   readonly schema?: z.ZodType;
   /** Default: application/json, and application/problem+json from 400 on. */
   readonly type?: string;
+  /** Of an answer that is text, or may be asked for as text. */
+  readonly textType?: `text/${string}`;
   readonly example?: unknown;
   /** What the answer may carry beside the usual, by header. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** JSON. */
 export interface Body {
   readonly schema: z.ZodType;
   readonly example: unknown;
-  /** Default: application/json. */
-  readonly type?: string;
-  readonly description?: string;
+  /** Of the same as text. */
+  readonly textType?: string;
 }
 
 /** Who may. `visitors`: a token is not needed, but counts. */

@@ -60,7 +60,7 @@ export const operationSection: Section = {
       id: 'readMetrics',
       summary: "Metrics in Prometheus's text format",
       access: 'everybody',
-      answers: { 200: { description: 'All of them.', type: 'text/plain' } },
+      answers: { 200: { description: 'All of them.', textType: 'text/plain' } },
     },
     document('/openapi.json', 'readOpenApi', 'This document', z.looseObject({ openapi: z.string() })),
     document(

@@ -197,7 +197,7 @@ export const udfSection: Section = {
     }),
     get('time', 'udfTime', 'The time of the server', {
       access: 'everybody',
-      answers: { 200: { description: 'Epoch seconds.', type: 'text/plain' } },
+      answers: { 200: { description: 'Epoch seconds.', textType: 'text/plain' } },
     }),
   ],
 };
