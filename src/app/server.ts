@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { AnalyticsQueries } from '../analytics/queries/queries.js';
 import { checkFeeds } from '../feed/create.js';
 import { GatewayStats } from '../gateway/stats.js';
 import { chooseTransport } from '../gateway/transport/create.js';
+import { analyticsRoutes } from '../http/analytics/routes.js';
 import { withBinance } from '../http/binance/handler.js';
 import { candlesRoute } from '../http/candles.js';
 import { documentRoutes } from '../http/documents/routes.js';
@@ -136,6 +138,12 @@ async function routesOf(
             readers: readersOf(around, parts),
             marks: parts.users && { auth: parts.users.accounts, signals: parts.users.signals },
             clock: around.clock,
+            log: around.log,
+          }),
+          ...analyticsRoutes({
+            source: new AnalyticsQueries(parts.analytics),
+            symbols: { symbols: () => registry.all() },
+            readers: readersOf(around, parts),
             log: around.log,
           }),
         ]
