@@ -13,6 +13,7 @@ const BENCHES = {
   users: 'bench/users.ts',
   binance: 'bench/binance.ts',
   sdk: 'bench/sdk.ts',
+  analytics: 'bench/analytics.ts',
   start: 'bench/start.ts',
 };
 

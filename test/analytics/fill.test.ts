@@ -1,6 +1,13 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { DailyRow } from '../../src/analytics/database.js';
+import { Analytics } from '../../src/analytics/analytics.js';
+import { AnalyticsUnavailable, type DailyRow } from '../../src/analytics/database.js';
 import type { Difference } from '../../src/analytics/differences.js';
 import { explain } from '../../src/analytics/explain.js';
 import { Filler } from '../../src/analytics/filler.js';
@@ -19,6 +26,7 @@ import {
   embeddedAnalytics,
   foldDays,
   LEVEL_VIEWS,
+  MIGRATIONS,
   MINUTE_MS,
   type Minute,
   refreshAll,
@@ -178,6 +186,70 @@ describe.each([
     expect(await analytics.database.rows(`SELECT 1 FROM daily_ohlcv FINAL WHERE symbol = 'ORDER'`, {})).toEqual([]);
   });
 });
+
+describe('what is killed', () => {
+  let dataDir: string;
+  let database: Analytics;
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'candlecast-ch-test-'));
+    database = new Analytics({ url: null, dataDir, migrations: MIGRATIONS, clock: systemClock, log: silentLog });
+  });
+  afterAll(async () => {
+    await database?.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  const analytics = (): TestAnalytics => ({ database, dataDir, stop: async () => {} });
+  const kill = (): void => {
+    if (database.pid !== null) process.kill(database.pid, 'SIGKILL');
+  };
+
+  it('a process in the middle of copying: the next one copies the rest, nothing twice', async () => {
+    const entry = fileURLToPath(new URL('./fill-child.ts', import.meta.url));
+    const child = fork(entry, [timescale.url, dataDir, String(NOW)], { execArgv: ['--import', 'tsx'] });
+    await once(child, 'message');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await eventually(() => fillerOf(analytics()).pass());
+    expect(await dailyRows(database)).toEqual(foldDays(minutes));
+  });
+
+  it('the engine under a query: it fails with what happened, and the next question opens it again', async () => {
+    await database.rows('SELECT 1', {});
+    const slow = database.rows('SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1', {});
+    setTimeout(kill, 100);
+    await expect(slow).rejects.toBeInstanceOf(AnalyticsUnavailable);
+    await eventually(() => database.rows('SELECT 1', {}));
+    expect(await dailyRows(database)).toEqual(foldDays(minutes));
+  });
+
+  it('the engine while days are copied: another pass makes it whole', async () => {
+    const all = [...(await dailyRows(database)).values()];
+    await database.remove(all.map(({ symbol, date }) => ({ symbol, date, version: Date.now() * 1000 })));
+    const killing: DaySource = {
+      ...source,
+      days: async (...given) => {
+        kill();
+        return await source.days(...given);
+      },
+    };
+    await expect(fillerOf(analytics(), killing).pass()).rejects.toBeInstanceOf(AnalyticsUnavailable);
+    await eventually(() => fillerOf(analytics()).pass());
+    expect(await dailyRows(database)).toEqual(foldDays(minutes));
+  });
+});
+
+/** Until the pause after a failure is over. */
+async function eventually<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof AnalyticsUnavailable) || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
 
 describe('the reconciler', () => {
   const REAL_FROM = Math.floor((REAL[0]?.t ?? 0) / DAY_MS) * DAY_MS;

@@ -118,6 +118,7 @@ export async function dailyRows(database: Pick<Analytics, 'rows'>): Promise<Map<
 
 export interface TestAnalytics {
   readonly database: Analytics;
+  readonly dataDir: string;
   stop(): Promise<void>;
 }
 
@@ -131,6 +132,7 @@ export async function embeddedAnalytics(): Promise<TestAnalytics> {
   const database = open(null, dataDir);
   return {
     database,
+    dataDir,
     stop: async () => {
       await database.stop();
       await rm(dataDir, { recursive: true, force: true });
@@ -152,6 +154,7 @@ export async function servedAnalytics(): Promise<TestAnalytics> {
   const database = open(`http://127.0.0.1:${(port.address() as AddressInfo).port}`, dataDir);
   return {
     database,
+    dataDir,
     stop: async () => {
       await database.stop();
       port.close();
