@@ -1,6 +1,7 @@
 /**
  * The Binance-compatible surface: CPU a delivery against the native dialect (target ≤ 1.1), and klines of 500 candles, hot, in requests a
- * second of server CPU against a bare uWebSockets.js that answers the same prepared bytes (target ≥ 0.5).
+ * second of server CPU against a bare uWebSockets.js that answers the same prepared bytes (target ≥ 0.5), and cold, one at a time, against the
+ * bare query (reported). The cold ones ask the built server: `npm run build` before.
  *   node --import tsx bench/binance.ts [--rounds 5] [--clients 1000] [--seconds 4] [--json]
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -8,6 +9,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cold } from './binance/cold.js';
 import { BODY, PATH } from './binance/servers/sample.js';
 import { capacity } from './fanout/modes.js';
 import { report, rounds } from './support/rounds.js';
@@ -85,8 +87,16 @@ report('A delivery', await rounds(count, { native: () => delivery('ours'), binan
   ratios: [['binance', 'native', 1.1]],
   below: true,
 });
-report('klines of 500 candles', await rounds(count, { bare: () => klines('bare'), ours: () => klines('ours') }), {
+report('klines of 500 candles, hot', await rounds(count, { bare: () => klines('bare'), ours: () => klines('ours') }), {
   unit: 'requests/s',
   ratios: [['ours', 'bare', 0.5]],
 });
+const stored = await cold(Number(values.seconds));
+report('klines of 500 candles, cold', await rounds(count, stored.contenders), {
+  unit: 'requests/s',
+  ratios: [['ours', 'bare', null]],
+});
+for (const [name, ms] of Object.entries(stored.medianMs()))
+  process.stdout.write(`  ${name.padEnd(24)} median latency ${ms.toFixed(2)} ms\n`);
+await stored.stop();
 process.exit(0);
