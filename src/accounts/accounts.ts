@@ -1,6 +1,7 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
+import type { Tracer } from '../kit/tracer.js';
 import type { AccountChange, AuthResult, Identity } from '../wire/identity.js';
 import { Administration } from './administration.js';
 import { type ApiKey, ApiKeys, type NewApiKey } from './api-keys.js';
@@ -51,6 +52,8 @@ export interface AccountsOptions {
   readonly passwords?: PasswordsOptions;
   readonly loginRules?: LoginRules;
   readonly pollMs?: number;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 /** Everything about accounts, for the other stages and for HTTP. */
@@ -86,6 +89,7 @@ export class Accounts implements Service {
     // Also of what other nodes did, or SQL.
     this.#changes.onChange(({ userId }) => this.#records.renew(userId));
     const shared = { users, changes: this.#changes, clock, log };
+    const { tracer } = options;
     const subscriptions = new Subscriptions(sql, clock, plans);
     this.administration = new Administration({ ...shared, sql, plans, subscriptions });
     const own = 'keys' in provider ? new AccessTokens(provider.keys, clock) : null;
@@ -93,7 +97,8 @@ export class Accounts implements Service {
     const limits = new LoginLimits(counters, options.loginRules ?? LOGIN_RULES);
     const passwords = this.#passwords;
     this.logins =
-      own && new Logins({ ...shared, records: this.#records, sessions, passwords, tokens: own, limits, registration });
+      own &&
+      new Logins({ ...shared, records: this.#records, sessions, passwords, tokens: own, limits, registration, tracer });
     const identities = new Identities(sql, clock, plans);
     this.#authenticator = new Authenticator({ tokens, keys: this.#keys, identities, changes: this.#changes, clock });
   }

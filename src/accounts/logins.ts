@@ -1,5 +1,6 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import { noTracer, type Tracer } from '../kit/tracer.js';
 import type { Identity } from '../wire/identity.js';
 import type { AccountChanges } from './changes.js';
 import { normalEmail } from './email.js';
@@ -24,6 +25,8 @@ export interface LoginsOptions {
   readonly log: Log;
   /** Whether strangers may make accounts. */
   readonly registration: boolean;
+  /** Default: none. */
+  readonly tracer?: Tracer | undefined;
 }
 
 export interface Login {
@@ -72,7 +75,11 @@ export class Logins {
   }
 
   /** @throws AccountError */
-  async login(login: Login): Promise<Granted & { readonly deviceToken: string }> {
+  login(login: Login): Promise<Granted & { readonly deviceToken: string }> {
+    return (this.o.tracer ?? noTracer).span('login', {}, () => this.#login(login));
+  }
+
+  async #login(login: Login): Promise<Granted & { readonly deviceToken: string }> {
     const email = normalEmail(login.email) ?? login.email;
     const device = await this.#knownDevice(email, login);
     const user = await this.#verify({ email }, login.password, { account: email, address: login.address, device });
@@ -136,13 +143,14 @@ export class Logins {
     password: string,
     attempted: Parameters<LoginLimits['enter']>[0],
   ): Promise<Credentials> {
-    const { users, passwords, limits } = this.o;
+    const { users, passwords, limits, tracer = noTracer } = this.o;
     const attempt = await limits.enter(attempted);
     let user: Credentials | null;
     let matches: boolean;
     try {
       user = await users.credentials(who);
-      matches = await passwords.verify(user?.passwordHash ?? null, password);
+      const hash = user?.passwordHash ?? null;
+      matches = await tracer.span('verify password', {}, () => passwords.verify(hash, password));
     } catch (error) {
       await attempt.undo();
       throw error;

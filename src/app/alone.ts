@@ -11,6 +11,7 @@ import { catchingUp } from './catching-up.js';
 import { Ingest, wholePlan } from './ingest.js';
 import type { MarketView } from './market-view.js';
 import type { Parts } from './parts.js';
+import { relationalMetrics } from './relational.js';
 import { ruleMetrics, ruleRunner, ruleService } from './rules.js';
 import { openSignals } from './signals.js';
 import { openStore, type Readable, startJobs } from './store.js';
@@ -85,6 +86,11 @@ export async function openAlone(around: Around, read: Readable, view: MarketView
     },
     notReady: () => [],
     failed,
-    metrics: [...users.metrics, ...(runner === null ? [] : ruleMetrics(runner)), ...analytics.metrics],
+    metrics: [
+      ...relationalMetrics(signals.sql),
+      ...users.metrics,
+      ...(runner === null ? [] : ruleMetrics(runner)),
+      ...analytics.metrics,
+    ],
   };
 }

@@ -3,6 +3,7 @@ import type { FeedSpec } from '../feed/spec.js';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
+import type { Tracer } from '../kit/tracer.js';
 import type { Lifecycle } from '../ops/lifecycle.js';
 import type { ProgressLines } from '../ops/progress.js';
 
@@ -13,6 +14,8 @@ export interface Around {
   readonly log: Log;
   readonly progress: ProgressLines;
   readonly lifecycle: Lifecycle;
+  /** Default: none. */
+  readonly tracer?: Tracer;
 }
 
 /** Something that runs already and has to be stopped in its turn. */

@@ -14,10 +14,25 @@ export interface ClusterParts {
 /** What a node of a cluster counts besides. */
 export function clusterMetrics({ members, ownership, publisher, subscriber }: ClusterParts): Metric[] {
   return [
-    { name: 'cluster_nodes', help: 'Live nodes that this one sees.', read: () => members.nodes().length },
+    {
+      name: 'cluster_nodes',
+      help: 'Live nodes that this one sees.',
+      across: 'max',
+      read: () => members.nodes().length,
+    },
+    {
+      name: 'redis_round_trip_seconds',
+      help: "From a sign of life to Redis' answer.",
+      histograms: () => [[{}, members.stats().roundTrips]],
+    },
     { name: 'cluster_beats_total', help: 'Signs of life sent.', read: () => members.stats().beats },
     { name: 'cluster_failed_beats_total', help: 'Signs of life that failed.', read: () => members.stats().failures },
-    { name: 'clock_skew_seconds', help: "This clock minus Redis'.", read: () => members.skewMs / 1000 },
+    {
+      name: 'clock_skew_seconds',
+      help: "This clock minus Redis'.",
+      across: 'max',
+      read: () => members.skewMs / 1000,
+    },
     ...(ownership === null ? [] : ownershipMetrics(ownership)),
     ...(publisher === null ? [] : publisherMetrics(publisher)),
     ...(subscriber === null ? [] : subscriberMetrics(subscriber)),
@@ -52,6 +67,11 @@ function publisherMetrics(publisher: RedisPublisher): Metric[] {
     { name: 'bus_published_messages_total', help: 'Messages they went in.', read: () => publisher.stats.messages },
     { name: 'bus_stored_windows_total', help: 'Whole windows stored.', read: () => publisher.stats.stores },
     { name: 'bus_sent_bytes_total', help: 'Bytes sent to Redis.', read: () => publisher.stats.bytes },
+    {
+      name: 'bus_publish_duration_seconds',
+      help: "From a pipeline of messages to Redis' answers.",
+      histograms: () => [[{}, publisher.durations]],
+    },
     {
       name: 'bus_failures_total',
       help: 'What Redis did not take, by reason.',

@@ -22,6 +22,7 @@ import { clusterMetrics } from './cluster-metrics.js';
 import { Ingest, PUSH_SOURCE, sharedPlans } from './ingest.js';
 import type { MarketView } from './market-view.js';
 import type { Parts } from './parts.js';
+import { relationalMetrics } from './relational.js';
 import { openRules, ruleMetrics, ruleService } from './rules.js';
 import { openSignals } from './signals.js';
 import { openStore, type Readable, type Store } from './store.js';
@@ -144,7 +145,11 @@ async function openSignalSide(
       await lifecycle.start(rules.runner);
       await lifecycle.start(rules.ownership);
     },
-    metrics: [...(users?.metrics ?? []), ...(rules === null ? [] : ruleMetrics(rules.runner))],
+    metrics: [
+      ...relationalMetrics(signals.sql),
+      ...(users?.metrics ?? []),
+      ...(rules === null ? [] : ruleMetrics(rules.runner)),
+    ],
   };
 }
 

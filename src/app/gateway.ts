@@ -38,7 +38,7 @@ export async function openGateway(
   around: Around,
   { createTransport, http, subscriber, statuses, trades, view, read, users, stats }: GatewayParts,
 ): Promise<number> {
-  const { config, clock, log, lifecycle } = around;
+  const { config, clock, log, lifecycle, tracer } = around;
   const replays = await openReplays(around, read.url);
   const gateway: Gateway = new Gateway({
     createTransport,
@@ -54,6 +54,7 @@ export async function openGateway(
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     ...(users === null ? {} : { users }),
+    ...(tracer && { tracer }),
   });
   const handler = http(gateway.reader);
   const port = await gateway.listen(config.host, config.port);

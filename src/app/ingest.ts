@@ -3,10 +3,12 @@ import { type FeedShare, feedSymbols } from '../feed/create.js';
 import type { Feed } from '../feed/feed.js';
 import type { PushFeed } from '../feed/push/push.js';
 import type { FeedSpec } from '../feed/spec.js';
-import type { HotWindow, MarketEvent } from '../market/event.js';
+import type { HotWindow, MarketEvent, SymbolStatus } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
+import { StageLag } from '../market/stage-lag.js';
 import type { Database } from '../store/timescale/database.js';
-import { Partition, type PartitionDeps, type PartitionPlan } from './partition.js';
+import { type IngestLags, Partition, type PartitionDeps, type PartitionPlan } from './partition.js';
+import { Quarantined } from './quarantined.js';
 import { storedSymbols } from './store.js';
 
 export type WhyClosed = 'lost' | 'handover' | 'stopping';
@@ -16,14 +18,16 @@ export const PUSH_SOURCE = 'push';
 
 /** The partitions that this process owns at present. */
 export class Ingest {
+  /** How late live trades came, and candles left. */
+  readonly lags: IngestLags = { trade: new StageLag(), candle: new StageLag() };
   readonly #deps: PartitionDeps;
   readonly #plans: ReadonlyMap<string, PartitionPlan>;
   readonly #owned = new Map<string, Partition>();
   /** Of partitions that are not owned any more. */
-  readonly #past = { trades: noTrades(), published: nothingPublished() };
+  readonly #past = { trades: noTrades(), published: nothingPublished(), quarantined: new Quarantined() };
 
-  constructor(deps: PartitionDeps, plans: readonly PartitionPlan[]) {
-    this.#deps = deps;
+  constructor(deps: Omit<PartitionDeps, 'lags'>, plans: readonly PartitionPlan[]) {
+    this.#deps = { ...deps, lags: this.lags };
     this.#plans = new Map(plans.map((plan) => [plan.name, plan]));
   }
 
@@ -64,6 +68,7 @@ export class Ingest {
     await partition.close(why);
     add(this.#past.trades, partition.pipeline.trades);
     add(this.#past.published, partition.pipeline.published);
+    this.#past.quarantined.add(partition.feeds.all);
   }
 
   /** The partition that an epoch stands for; null when it is not owned any more. */
@@ -97,6 +102,18 @@ export class Ingest {
     const sum = { ...this.#past.published };
     for (const { pipeline } of this.#owned.values()) add(sum, pipeline.published);
     return sum;
+  }
+
+  /** Of the symbols that are owned here. */
+  *statuses(): Iterable<SymbolStatus> {
+    for (const partition of this.#owned.values()) yield* partition.statuses;
+  }
+
+  /** Trades that were not folded: source of the feed, reason, how many. */
+  get quarantined(): readonly (readonly [source: string, reason: string, count: number])[] {
+    const all = new Quarantined(this.#past.quarantined);
+    all.add(this.feeds);
+    return all.entries();
   }
 
   get pendingEvents(): number {

@@ -4,8 +4,10 @@ import { REVISION_HORIZON_MS, type StoredState } from '../candles/book.js';
 import { CandlePipeline } from '../candles/pipeline.js';
 import { createFeeds, type FeedShare, type Feeds } from '../feed/create.js';
 import { floorMinute, type TradeSink } from '../feed/feed.js';
-import type { HotWindow } from '../market/event.js';
+import { noTracer } from '../kit/tracer.js';
+import type { HotWindow, MarketEvent, SymbolStatus } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
+import type { StageLag } from '../market/stage-lag.js';
 import type { CandleHistory } from '../store/timescale/history.js';
 import { loadState } from '../store/timescale/state.js';
 import { takePartition } from '../store/timescale/writers.js';
@@ -23,6 +25,8 @@ const LOAD_DEADLINE_MS = 120_000;
 const HANDOVER_MS = 1500;
 /** Restoring one takes milliseconds, and in between the leases of thousands have to be renewed. */
 const BOOKS_A_TURN = 8;
+/** Of so many trades one is looked at for how late it came: the clock costs a tenth of what folding does. */
+const SAMPLED_TRADES = 16;
 
 export interface PartitionDeps {
   readonly around: Around;
@@ -32,8 +36,15 @@ export interface PartitionDeps {
   /** Takes every live trade that is one; null: nobody can ask for them. */
   readonly tape: Pick<TradeTape, 'take'> | null;
   readonly symbols: SymbolWriter;
+  readonly lags: IngestLags;
   /** Of this process among all that write. */
   readonly node: string;
+}
+
+/** When live trades came in, and when what was made of them was handed to the bus. */
+export interface IngestLags {
+  readonly trade: StageLag;
+  readonly candle: StageLag;
 }
 
 /** What a partition consists of: symbols that FEEDS names, or those that are pushed. */
@@ -54,6 +65,8 @@ export class Partition {
   readonly pipeline: CandlePipeline;
   readonly #deps: PartitionDeps;
   readonly #symbols: Set<string>;
+  readonly #statuses = new Map<string, SymbolStatus>();
+  #trades = 0;
   #feeds: Feeds = { all: [], push: null };
   /** Nothing is published before the stored candles and what the feeds deliver again make one whole. */
   #live = false;
@@ -72,7 +85,7 @@ export class Partition {
       log,
       append: (records) => deps.store.spool.append(records),
       publish: (events) => {
-        if (this.#live) deps.bus.publish(events);
+        if (this.#live) this.#publish(events);
       },
       wants: (symbol, interval) => deps.bus.wants(symbol, interval),
     });
@@ -82,7 +95,16 @@ export class Partition {
    * Takes the partition from whoever had it: from the first statement on the old writer's rows are refused, from the
    * second its messages. Rejects when the database or the bus is away.
    */
-  static async open(deps: PartitionDeps, plan: PartitionPlan): Promise<Partition> {
+  static open(deps: PartitionDeps, plan: PartitionPlan): Promise<Partition> {
+    const { tracer = noTracer } = deps.around;
+    return tracer.span('take partition', { attributes: { 'candlecast.partition': plan.name } }, async (span) => {
+      const partition = await Partition.#open(deps, plan);
+      span.set({ 'candlecast.epoch': partition.epoch, 'candlecast.symbols': partition.#symbols.size });
+      return partition;
+    });
+  }
+
+  static async #open(deps: PartitionDeps, plan: PartitionPlan): Promise<Partition> {
     const { store, bus, around } = deps;
     // Under the next epoch rows of the last one are refused: what is in the table must not come again from the spool.
     await store.writer.drained();
@@ -101,6 +123,11 @@ export class Partition {
     }
     around.log.info({ partition: plan.name, epoch, symbols: symbols.length }, 'partition taken');
     return partition;
+  }
+
+  /** The latest of each symbol that its feed has told. */
+  get statuses(): Iterable<SymbolStatus> {
+    return this.#statuses.values();
   }
 
   get feeds(): Feeds {
@@ -158,11 +185,13 @@ export class Partition {
   }
 
   #sink(): TradeSink {
-    const { bus, symbols, tape } = this.#deps;
+    const { bus, symbols, tape, lags, around } = this.#deps;
     return {
       trade: (trade) => {
         const outcome = this.pipeline.trade(trade);
-        if (this.#live && outcome !== 'duplicate' && outcome !== 'overflow') tape?.take(trade);
+        if (!this.#live) return outcome;
+        if (this.#trades++ % SAMPLED_TRADES === 0) lags.trade.noteTrade(trade.time, around.clock.now());
+        if (outcome !== 'duplicate' && outcome !== 'overflow') tape?.take(trade);
         return outcome;
       },
       advance: (symbol, timeMs) => this.pipeline.advance(symbol, timeMs),
@@ -170,10 +199,18 @@ export class Partition {
       ready: () => this.pipeline.ready(),
       status: (status) => {
         if (!this.#symbols.has(status.symbol)) this.#welcome(status.symbol);
+        this.#statuses.set(status.symbol, status);
         symbols.note(status);
         bus.publishStatus([status]);
       },
     };
+  }
+
+  #publish(events: readonly MarketEvent[]): void {
+    const { bus, lags, around } = this.#deps;
+    const now = around.clock.now();
+    for (const event of events) lags.candle.note(event, now);
+    bus.publish(events);
   }
 
   /** A pushed symbol that was not known before. */

@@ -30,7 +30,7 @@ export function ruleService(
 
 /** Evaluates the rules on the symbols that `owns` says are ours; not started yet. */
 export function ruleRunner(
-  { clock, log }: Around,
+  { clock, log, tracer }: Around,
   { sql, recipients, signals }: SignalParts,
   subscriber: Subscriber,
   view: MarketView,
@@ -48,6 +48,7 @@ export function ruleRunner(
     },
     clock,
     log,
+    ...(tracer && { tracer }),
   });
 }
 

@@ -13,24 +13,29 @@ import { healthRoutes } from '../http/health.js';
 import { metricsRoute } from '../http/metrics.js';
 import { pageRoutes } from '../http/pages.js';
 import { Readers } from '../http/readers.js';
+import { RouteNames } from '../http/route-names.js';
 import { createRouter, type Route } from '../http/router.js';
 import { symbolsRoute } from '../http/symbols.js';
 import { type TradeIntake, tradesRoute } from '../http/trades.js';
 import { udfRoutes } from '../http/udf/routes.js';
-import { Metrics } from '../ops/metrics.js';
+import { HttpStats, watched } from '../http/watched.js';
+import { noTracer } from '../kit/tracer.js';
+import type { Metrics } from '../ops/metrics.js';
 import { readEpochs } from '../store/timescale/writers.js';
+import type { HttpHandler } from '../wire/http.js';
 import { openAlone } from './alone.js';
 import type { Around } from './around.js';
 import { openGateway } from './gateway.js';
 import { openHttp } from './http-only.js';
 import { MarketView } from './market-view.js';
-import { gatewayMetrics, ingestMetrics } from './metrics.js';
+import { serverMetrics } from './metrics.js';
 import { packageRoot } from './package.js';
 import type { Parts } from './parts.js';
 import { requireFreePort } from './port.js';
 import { storedStatus } from './restore.js';
 import { lockDataDirectory, openReadable, type Readable, storedSymbols } from './store.js';
 import { SymbolRegistry } from './symbol-registry.js';
+import { withTraces } from './traces.js';
 import { metricsOfAll } from './worker.js';
 
 export interface RunningServer {
@@ -40,7 +45,9 @@ export interface RunningServer {
 }
 
 /** A process with the roles of its configuration. Services stop in reverse. @throws UserError */
-export async function startServer(around: Around): Promise<RunningServer> {
+export async function startServer(started: Around): Promise<RunningServer> {
+  const node = nodeName();
+  const around = await withTraces(started, node);
   const { config, clock, log } = around;
   const shared = config.workers > 1;
   const createTransport = await chooseTransport(config.transport, log, clock, {
@@ -64,27 +71,40 @@ export async function startServer(around: Around): Promise<RunningServer> {
   const parts: Parts =
     config.redisUrl === null
       ? await openAlone(around, read, view)
-      : await (await import('./cluster.js')).openCluster(around, read, config.redisUrl, nodeName(), view);
+      : await (await import('./cluster.js')).openCluster(around, read, config.redisUrl, node, view);
   await fill(registry, read, parts);
 
   const stats = new GatewayStats();
-  const http = createRouter(await routesOf(around, parts, registry, view, stats), config.allowedOrigins);
+  const requests = new HttpStats();
+  const metrics = serverMetrics({
+    around,
+    read,
+    parts,
+    stats,
+    requests,
+    isReady: () => notReady(around, parts).length === 0,
+  });
+  const routes = await routesOf(around, parts, registry, view, metrics);
+  const watch = watchOf(around, routes, requests);
+  const http = createRouter(routes, config.allowedOrigins);
   const { subscriber, statuses } = parts;
   const port =
     subscriber === null || statuses === null || !config.roles.includes('gateway')
-      ? await openHttp(around, createTransport, http)
+      ? await openHttp(around, createTransport, watch(http))
       : await openGateway(around, {
           createTransport,
           http: (hot) =>
-            withBinance(http, {
-              market: view,
-              hot,
-              symbols: () => registry.all(),
-              trades: parts.trades,
-              readers: readersOf(around, parts),
-              clock,
-              log,
-            }),
+            watch(
+              withBinance(http, {
+                market: view,
+                hot,
+                symbols: () => registry.all(),
+                trades: parts.trades,
+                readers: readersOf(around, parts),
+                clock,
+                log,
+              }),
+            ),
           subscriber,
           statuses,
           trades: parts.trades,
@@ -104,29 +124,25 @@ async function fill(registry: SymbolRegistry, read: Readable, { statuses }: Part
   for (const symbol of await storedSymbols(read.readers)) registry.addStored(storedStatus(symbol));
 }
 
+/** The answers of all routes, observed. */
+function watchOf(around: Around, routes: readonly Route[], stats: HttpStats) {
+  const { clock, log, tracer = noTracer } = around;
+  const names = new RouteNames([...routes.map(({ path }) => path), '/api/v3/*']);
+  return (handler: HttpHandler): HttpHandler => watched(handler, { routes: names, stats, tracer, clock, log });
+}
+
 async function routesOf(
   around: Around,
   parts: Parts,
   registry: SymbolRegistry,
   view: MarketView,
-  stats: GatewayStats,
+  metrics: Metrics,
 ): Promise<Route[]> {
-  const { ingest, store } = parts;
   const serves = around.config.roles.includes('gateway');
-  const metrics = new Metrics([
-    ...(ingest === null || store === null ? [] : ingestMetrics(ingest, store)),
-    ...(serves ? gatewayMetrics(stats) : []),
-    ...parts.metrics,
-  ]);
-  const notReady = () => [
-    ...(around.lifecycle.draining ? ['the server is shutting down'] : []),
-    ...(ingest?.diskFails === true ? ['closed candles do not reach the disk'] : []),
-    ...parts.notReady(),
-  ];
   const routes: Route[] = [
-    ...healthRoutes({ notReady }),
+    ...healthRoutes({ notReady: () => notReady(around, parts) }),
     metricsRoute(around.config.workers > 1 ? metricsOfAll(metrics, around.clock) : metrics),
-    tradesRoute(intakeOf(around, ingest)),
+    tradesRoute(intakeOf(around, parts.ingest)),
     ...(parts.users?.routes ?? []),
     ...(serves
       ? [
@@ -158,6 +174,15 @@ async function routesOf(
 
 function readersOf({ log }: Around, { users }: Parts): Readers {
   return new Readers(users?.accounts ?? null, users?.parts.visitors ?? null, log);
+}
+
+/** Why there should be no traffic now. */
+function notReady({ lifecycle }: Around, parts: Parts): readonly string[] {
+  return [
+    ...(lifecycle.draining ? ['the server is shutting down'] : []),
+    ...(parts.ingest?.diskFails === true ? ['closed candles do not reach the disk'] : []),
+    ...parts.notReady(),
+  ];
 }
 
 /** Trades go to whoever owns the push partition at the moment. */

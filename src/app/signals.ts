@@ -8,14 +8,13 @@ import { LocalHints, type SignalHints } from '../signals/hints.js';
 import { RedisSignals } from '../signals/redis/redis-signals.js';
 import { Signals } from '../signals/signals.js';
 import { SignalStore } from '../signals/store.js';
-import type { Pool } from '../store/relational.js';
 import { type Around, toStop } from './around.js';
 import type { Shared } from './cluster.js';
-import { openRelational } from './relational.js';
+import { openRelational, type Relational } from './relational.js';
 
 /** Signals, as whoever writes or delivers them has them. */
 export interface SignalParts {
-  readonly sql: Pool;
+  readonly sql: Relational;
   readonly plans: Plans;
   readonly recipients: Recipients;
   readonly store: SignalStore;

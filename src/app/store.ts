@@ -43,7 +43,7 @@ export interface Store extends Readable {
 
 /** The database with its schema. @throws UserError */
 export async function openReadable(around: Around): Promise<Readable> {
-  const { config, clock, log, progress, lifecycle } = around;
+  const { config, clock, log, progress, lifecycle, tracer } = around;
   const database = await openDatabase({ url: config.timescaleUrl, dataDir: config.dataDir, clock, log, progress });
   await lifecycle.start(toStop('database', () => database.stop()));
   await migrateDatabase(database.url, log, progress);
@@ -52,7 +52,7 @@ export async function openReadable(around: Around): Promise<Readable> {
   await lifecycle.start(toStop('database readers', () => readers.close()));
   const { first } = await readers.run(readEpochs);
   const failed = endedByItself(database.exited, lifecycle);
-  return { url, embedded, readers, history: new CandleHistory(readers), firstEpoch: first, failed };
+  return { url, embedded, readers, history: new CandleHistory(readers, tracer), firstEpoch: first, failed };
 }
 
 /** Every symbol that has candles, also those whose process died before it could register them. */
@@ -71,7 +71,7 @@ export async function lockDataDirectory({ config, clock, log, lifecycle }: Aroun
 
 /** The spool and its writer; what the last run left in the spool is in the database when it resolves. @throws UserError */
 export async function openStore(around: Around, read: Readable, onFenced: (epoch: number) => void): Promise<Store> {
-  const { config, clock, log, progress, lifecycle } = around;
+  const { config, clock, log, progress, lifecycle, tracer } = around;
   const { url, readers } = read;
   const upkeep = new Database({ url, clock, deadlineMs: REFRESH_DEADLINE_MS });
   await lifecycle.start(toStop('database upkeep', () => upkeep.close()));
@@ -97,6 +97,7 @@ export async function openStore(around: Around, read: Readable, onFenced: (epoch
       },
       stopDeadlineMs: WRITER_STOP_MS,
       onFenced,
+      ...(tracer && { tracer }),
     }),
   );
   await lifecycle.start(toStop('what the spool holds', () => atMost(WRITER_STOP_MS, clock, writer.drained())));

@@ -35,11 +35,13 @@ export async function openUsers(
   rules: RuleService,
   shared: Shared | null,
 ): Promise<UsersSide> {
-  const { config, clock, log, lifecycle } = around;
+  const { config, clock, log, lifecycle, tracer } = around;
   const { sql, plans, store, hints, signals } = parts;
   const { connections, ...between } = await betweenNodes(around, shared);
   const { registration } = config;
-  const accounts = await lifecycle.start(new Accounts({ sql, clock, log, provider, plans, registration, ...between }));
+  const accounts = await lifecycle.start(
+    new Accounts({ ...{ sql, clock, log, provider, plans, registration }, ...between, ...(tracer && { tracer }) }),
+  );
   // Of a user who is gone nothing stays.
   accounts.onChange(({ userId }) => signals.forget(userId));
   const feeds = await lifecycle.start(new UserFeeds({ store, hints, clock, log }));

@@ -1,5 +1,5 @@
 import type { Service } from '../kit/service.js';
-import { type ClusterOptions, Membership } from './membership.js';
+import { type ClusterOptions, type MemberStats, Membership } from './membership.js';
 import type { NodeInfo } from './nodes.js';
 import { PARTITIONS } from './partitions.js';
 
@@ -50,7 +50,7 @@ export class Members implements Service {
     return this.#membership.contact.unreachable();
   }
 
-  stats(): { readonly beats: number; readonly failures: number } {
+  stats(): MemberStats {
     return { ...this.#membership.stats };
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../kit/clock.js';
 import { UserError } from '../kit/errors.js';
+import { DurationHistogram } from '../kit/histogram.js';
 import type { Log } from '../kit/log.js';
 import { Contact } from './contact.js';
 import { type Beat, Leases } from './leases.js';
@@ -35,11 +36,18 @@ export interface Member {
   onBeat(beat: Beat, held: ReadonlySet<string>): void;
 }
 
+export interface MemberStats {
+  readonly beats: number;
+  readonly failures: number;
+  /** Of beats that Redis answered. */
+  readonly roundTrips: DurationHistogram;
+}
+
 /** Keeps this process on the list of live nodes, beat by beat, and knows who else is. */
 export class Membership {
   readonly leases: Leases;
   readonly contact: Contact;
-  readonly stats = { beats: 0, failures: 0 };
+  readonly stats = { beats: 0, failures: 0, roundTrips: new DurationHistogram() };
   readonly #options: ClusterOptions;
   readonly #member: Member;
   readonly #startedAt: number;
@@ -112,6 +120,7 @@ export class Membership {
     this.stats.beats++;
     try {
       const beat = await this.leases.beat(this.#info(), held);
+      this.stats.roundTrips.observe(this.contact.now().monotonicMs - sent.monotonicMs);
       if (this.contact.answered(sent, beat.redisTimeMs)) {
         this.#nodes = beat.nodes;
         this.#holders = beat.holders;

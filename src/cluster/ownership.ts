@@ -1,6 +1,6 @@
 import type { Service } from '../kit/service.js';
 import type { Beat } from './leases.js';
-import { BEAT_MS, type ClusterOptions, LEASE_MS, Membership } from './membership.js';
+import { BEAT_MS, type ClusterOptions, LEASE_MS, type MemberStats, Membership } from './membership.js';
 import type { NodeInfo } from './nodes.js';
 import { type Shares, toGive, toTake } from './shares.js';
 import { Tenure, type Why } from './tenure.js';
@@ -24,9 +24,7 @@ export interface OwnershipOptions extends ClusterOptions {
   readonly drop: (partition: string, why: Why) => Promise<void>;
 }
 
-export interface OwnershipStats {
-  readonly beats: number;
-  readonly failures: number;
+export interface OwnershipStats extends MemberStats {
   readonly takeovers: number;
   readonly failedTakeovers: number;
   readonly losses: number;

@@ -42,6 +42,8 @@ export interface Config<F> {
   readonly dataDir: string;
   readonly feeds: readonly F[];
   readonly logLevel: LogLevel;
+  /** Where traces go; null: nowhere. `url` may hold a password: never log it. */
+  readonly traces: { readonly url: string; readonly service: string } | null;
   readonly transport: 'auto' | 'uws' | 'node';
   /** Time between updates of an open candle; 0 = every change. */
   readonly coalesceMs: number;
@@ -105,6 +107,11 @@ function providerOf({ JWT_ISSUER = '', JWT_AUDIENCE = '' }: Variables, jwksUrl: 
   return { jwksUrl, issuer: JWT_ISSUER, audience: JWT_AUDIENCE };
 }
 
+/** The path of traces below the endpoint of all signals, as the OTLP exporter's specification has it. */
+function tracesOf({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_SERVICE_NAME: service }: Variables) {
+  return endpoint === undefined ? null : { url: `${endpoint.replace(/\/$/, '')}/v1/traces`, service };
+}
+
 function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: readonly string[]): Config<F> {
   return Object.freeze({
     port: v.PORT,
@@ -125,6 +132,7 @@ function freeze<F>(v: Variables, feeds: readonly F[], dataDir: string, notes: re
     dataDir,
     feeds: Object.freeze([...feeds]),
     logLevel: v.LOG_LEVEL,
+    traces: tracesOf(v),
     transport: v.TRANSPORT,
     coalesceMs: v.COALESCE_MS,
     graceMs: v.GRACE_MS,

@@ -93,6 +93,8 @@ export const VARIABLES = {
     .refine((text) => parseRoles(text) !== null, ROLES_RULE)
     .default('all'),
   WORKERS: integer(1, 256, ' (processes with the gateway role on one port)').default(1),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl().optional(),
+  OTEL_SERVICE_NAME: z.string().max(255, 'must be at most 255 characters').default('candlecast'),
   LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
   TRANSPORT: z
     .enum(['auto', 'uws', 'node'], 'must be auto, uws or node (auto: uWebSockets.js where it loads)')

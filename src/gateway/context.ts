@@ -1,5 +1,6 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import type { Tracer } from '../kit/tracer.js';
 import { encode } from '../wire/codec.js';
 import type { ErrorCode } from '../wire/codes.js';
 import type { LimitName, MessageId, ServerMessage } from '../wire/messages.js';
@@ -19,6 +20,7 @@ export interface Context {
   readonly stats: GatewayStats;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tracer: Tracer;
   /** ms since the gateway started. */
   uptimeMs(): number;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import { noTracer, type Tracer } from '../kit/tracer.js';
 import { CLOSE } from '../wire/codes.js';
 import { type HttpHandler, type HttpResponse, problem } from '../wire/http.js';
 import { LIMITS } from '../wire/messages.js';
@@ -72,6 +73,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** Counted into; default: its own. */
   readonly stats?: GatewayStats;
+  /** Default: none. */
+  readonly tracer?: Tracer;
   /** 0 to 1; spreads closes while draining, and attempts. */
   readonly random?: () => number;
 }
@@ -216,6 +219,7 @@ export class Gateway {
       stats: this.stats,
       clock,
       log,
+      tracer: this.#options.tracer ?? noTracer,
       uptimeMs,
     };
   }
@@ -245,10 +249,11 @@ export class Gateway {
 
   #upgrade(request: UpgradeRequest): UpgradeDecision<Connection> {
     const dialect = this.#dialectOf(request.path);
-    const refuse = dialect === null ? NOT_HERE : (dialect.refuse(request) ?? this.#noRoom(request.remoteAddress));
-    if (dialect !== null && refuse === null) return dialect.create(request, this.#nextPlace());
-    this.stats.refused++;
-    return { refuse: refuse ?? NOT_HERE };
+    const room = dialect && (dialect.refuse(request) ?? this.#noRoom(request.remoteAddress));
+    if (dialect !== null && room === null) return dialect.create(request, this.#nextPlace());
+    const refuse = room ?? NOT_HERE;
+    this.stats.refused(refuse.status);
+    return { refuse };
   }
 
   #dialectOf(path: string): Dialect | null {

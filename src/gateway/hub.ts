@@ -116,10 +116,28 @@ export class Hub {
   }
 
   #accept(events: readonly MarketEvent[]): void {
-    for (const event of events) this.#bySymbol.get(event.symbol)?.get(event.interval)?.accept(event);
+    const { arrived, handed } = this.#deps.outlet.stats;
+    const now = this.#deps.clock.now();
+    let last: MarketEvent | null = null;
+    for (const event of events) {
+      const channel = this.find(event.symbol, event.interval);
+      if (channel === null) continue;
+      if (isNews(event, channel)) {
+        arrived.note(event, now);
+        last = event;
+      }
+      channel.accept(event);
+    }
+    if (last !== null) handed.note(last, this.#deps.clock.now());
   }
 
   *#all(): Iterable<CandleChannel> {
     for (const intervals of this.#bySymbol.values()) yield* intervals.values();
   }
+}
+
+/** What a channel is told of a quiet symbol, so that it knows the open candle, has nothing of the present in it. */
+function isNews(event: MarketEvent, { live }: CandleChannel): boolean {
+  if (live === null || event.kind === 'gap') return false;
+  return event.kind === 'closed' || (event.candle.lastTradeTime ?? 0) > (live.open?.lastTradeTime ?? 0);
 }

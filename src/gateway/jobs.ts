@@ -1,3 +1,4 @@
+import type { Span } from '../kit/tracer.js';
 import { CLOSE, type ErrorCode } from '../wire/codes.js';
 import { type Recovery, recoveryFrame, subscribedFrame } from '../wire/frames.js';
 import { UnknownSymbol } from './candle-channel.js';
@@ -45,7 +46,18 @@ async function run(connection: Connection, context: Context): Promise<void> {
 }
 
 /** @returns how many candles were sent. The job stays where the connection began to lag meanwhile. */
-async function runJob(connection: Connection, job: Job, context: Context): Promise<number> {
+function runJob(connection: Connection, job: Job, context: Context): Promise<number> {
+  const { closedOnly, source } = job.topic;
+  const kind = source instanceof StatusChannel ? 'status' : source instanceof SignalChannel ? 'signals' : 'candles';
+  const attributes = { 'candlecast.channel': kind, 'candlecast.closed_only': closedOnly };
+  return context.tracer.span(job.kind, { kind: 'server', attributes }, async (span) => {
+    const sent = await answerJob(connection, job, context, span);
+    span.set({ 'candlecast.candles': sent });
+    return sent;
+  });
+}
+
+async function answerJob(connection: Connection, job: Job, context: Context, span: Span): Promise<number> {
   let sent = 0;
   try {
     const { topic } = job;
@@ -56,11 +68,12 @@ async function runJob(connection: Connection, job: Job, context: Context): Promi
       await serve(topic.source, job, (live, recovery) => {
         if (job.cancelled || connection.lagging || connection.closing) return;
         sent = recovery.candles.length;
+        if (recovery.recovered !== null) span.set({ 'candlecast.recovered': recovery.recovered });
         sendCandles(connection, job, topic, live, recovery, context);
       });
     else if (topic instanceof MomentTopic) sendMoment(connection, job, topic, context);
   } catch (error) {
-    if (!job.cancelled) fail(connection, job, error, context);
+    if (!job.cancelled) span.failed(fail(connection, job, error, context));
   }
   return sent;
 }
@@ -123,7 +136,8 @@ function sendStatus(connection: Connection, job: Job, status: StatusChannel, con
   join(connection, job, context);
 }
 
-function fail(connection: Connection, job: Job, error: unknown, context: Context): void {
+/** @returns what it told the client. */
+function fail(connection: Connection, job: Job, error: unknown, context: Context): ErrorCode {
   cancel(connection, job);
   const { code, message } = explain(error);
   const { channel } = job.topic;
@@ -132,6 +146,7 @@ function fail(connection: Connection, job: Job, error: unknown, context: Context
     reply(connection, { type: 'unsubscribed', channel, reason: code, message });
   else if (job.kind === 'resync') end(connection, CLOSE.slowConsumer, context.stats);
   else replyError(connection, { code, message, id: job.id, channel }, context.stats);
+  return code;
 }
 
 function explain(error: unknown): { code: ErrorCode; message: string } {

@@ -146,9 +146,11 @@ export class SignalChannel implements Source {
     const prev = this.seq;
     const wire = toWireSignal(signal);
     this.position = { epoch, seq: signal.seq };
+    const { clock, outlet } = this.deps;
+    outlet.stats.signalLag.observe(clock.now() - signal.createdAt);
     for (const topic of this.#topics) {
       if (topic.subscribers === 0) continue;
-      topic.publish(signalFrame(topic.encoding, epoch, prev, wire), 'signal', this.deps.outlet);
+      topic.publish(signalFrame(topic.encoding, epoch, prev, wire), 'signal', outlet);
     }
   }
 

@@ -33,6 +33,7 @@ export function answered(connection: Connection, payload: string, context: Conte
     return;
   }
   if (connection.closing || payload !== String(connection.pingNumber)) return;
+  if (connection.pingAt >= 0) context.stats.roundTrip.observe(context.uptimeMs() - connection.pingAt);
   connection.pingAt = -1;
   if (!connection.lagging) return;
   connection.lagAt = -1;

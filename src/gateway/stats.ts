@@ -1,12 +1,36 @@
-import type { ErrorCode } from '../wire/codes.js';
+import { DurationHistogram } from '../kit/histogram.js';
+import { StageLag } from '../market/stage-lag.js';
+import { CLOSE, type ErrorCode } from '../wire/codes.js';
 
 export type DeliveryKind = 'update' | 'closed' | 'gap' | 'heartbeat' | 'status' | 'snapshot' | 'resync' | 'signal';
+
+/** Why there was no connection, by the status of the answer. */
+const REFUSALS = { 401: 'auth', 403: 'origin', 404: 'path', 429: 'address_limit', 503: 'no_room' } as const;
+
+export type RefusalReason = (typeof REFUSALS)[keyof typeof REFUSALS] | 'request';
+
+/** Our own, and those of RFC 6455 that say something: a client may close with any of four thousand. */
+const CLOSE_CODES: ReadonlySet<number> = new Set([
+  1000,
+  1001,
+  1005,
+  1006,
+  1011,
+  ...Object.values(CLOSE).map(({ code }) => code),
+]);
 
 /** Plain counters, read by the metrics when they are asked for. */
 export class GatewayStats {
   connections = 0;
   connectionsTotal = 0;
-  refused = 0;
+  readonly refusals: Record<RefusalReason, number> = {
+    auth: 0,
+    origin: 0,
+    path: 0,
+    address_limit: 0,
+    no_room: 0,
+    request: 0,
+  };
   subscriptions = 0;
   /** Connections that are lagging now. */
   lagging = 0;
@@ -47,8 +71,21 @@ export class GatewayStats {
   readonly closes: Record<string, number> = {};
   readonly errors: Partial<Record<ErrorCode, number>> = {};
 
+  /** When events arrived over the bus, and when they had been handed to the sockets. */
+  readonly arrived = new StageLag();
+  readonly handed = new StageLag();
+  /** From a ping to its answer: everything sent before it has been read. */
+  readonly roundTrip = new DurationHistogram();
+  /** From the making of a signal to its sockets. */
+  readonly signalLag = new DurationHistogram();
+
+  refused(status: number): void {
+    this.refusals[REFUSALS[status as keyof typeof REFUSALS] ?? 'request']++;
+  }
+
   closed(code: number): void {
-    this.closes[code] = (this.closes[code] ?? 0) + 1;
+    const name = CLOSE_CODES.has(code) ? String(code) : 'other';
+    this.closes[name] = (this.closes[name] ?? 0) + 1;
   }
 
   error(code: ErrorCode): void {

@@ -1,20 +1,32 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { BUCKET_BOUNDS, type DurationHistogram } from '../kit/histogram.js';
 import type { Snapshot } from './snapshot.js';
 
 export type Labels = Readonly<Record<string, string>>;
 /** A value, or one for each set of labels. */
 export type Reading = number | readonly (readonly [Labels, number])[];
 
-export interface Metric {
+interface Described {
   /** Prometheus name without the prefix, with its unit; counters end in _total. */
   readonly name: string;
+  /** What it is, as an operator understands it. */
   readonly help: string;
+  /** Each takes few values, known beforehand: never a symbol, a user or an address. */
   readonly labels?: readonly string[];
+}
+
+/** A counter or a gauge, read when the metrics are asked for: hot paths count in plain fields. */
+export interface Value extends Described {
   /** What a gauge of several workers is on the page of all; default: their sum. */
   readonly across?: 'sum' | 'min' | 'max';
-  /** Read when the metrics are asked for: hot paths count in plain fields. */
   read(): Reading;
 }
+
+export interface Distribution extends Described {
+  histograms(): readonly (readonly [Labels, DurationHistogram])[];
+}
+
+export type Metric = Value | Distribution;
 
 export const PREFIX = 'candlecast_';
 
@@ -40,7 +52,12 @@ export class Metrics {
     return this.#registry.getMetricsAsJSON();
   }
 
-  #add({ name, help, labels = [], across = 'sum', read }: Metric): void {
+  #add(metric: Metric): void {
+    if ('histograms' in metric) this.#registry.registerMetric(new ReadHistogram(metric));
+    else this.#addValue(metric);
+  }
+
+  #addValue({ name, help, labels = [], across = 'sum', read }: Value): void {
     const settings = { name: PREFIX + name, help, labelNames: labels, registers: [this.#registry] };
     if (name.endsWith('_total')) {
       new Counter({
@@ -61,6 +78,41 @@ export class Metrics {
       },
     });
   }
+}
+
+type HistogramPage = Awaited<ReturnType<Histogram['get']>>;
+
+/** A histogram that was counted elsewhere. */
+class ReadHistogram extends Histogram {
+  readonly #metric: Distribution;
+
+  constructor(metric: Distribution) {
+    const { name, help, labels = [] } = metric;
+    super({ name: PREFIX + name, help, labelNames: labels, registers: [] });
+    this.#metric = metric;
+  }
+
+  override async get(): Promise<HistogramPage> {
+    const { name, help, histograms } = this.#metric;
+    const values = histograms().flatMap(([labels, histogram]) => samples(PREFIX + name, labels, histogram));
+    // Declared are a number as the type, and a `collect` that is of no use here.
+    return { name: PREFIX + name, help, type: 'histogram', values, aggregator: 'sum' } as unknown as HistogramPage;
+  }
+
+  /** What the page is made of. */
+  getForPromString(): Promise<HistogramPage> {
+    return this.get();
+  }
+}
+
+function samples(name: string, labels: Labels, histogram: DurationHistogram): HistogramPage['values'] {
+  const counts = histogram.cumulative();
+  const bounds = [...BUCKET_BOUNDS.map(String), '+Inf'];
+  return [
+    ...bounds.map((le, i) => ({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: counts[i] ?? 0 })),
+    { metricName: `${name}_sum`, labels: { ...labels }, value: histogram.sumSeconds },
+    { metricName: `${name}_count`, labels: { ...labels }, value: counts.at(-1) ?? 0 },
+  ];
 }
 
 function readings(reading: Reading): readonly (readonly [Labels, number])[] {

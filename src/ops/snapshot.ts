@@ -24,7 +24,9 @@ function withLabel(metric: Snapshot[number], worker: string): Snapshot[number] {
 
 /** What is counted for ever: a sum over processes may not fall when one of them ends. */
 export function countersOf(snapshot: Snapshot, prefix: string): Snapshot {
-  return snapshot.filter(({ name, type }) => name.startsWith(prefix) && String(type) === 'counter');
+  return snapshot.filter(
+    ({ name, type }) => name.startsWith(prefix) && ['counter', 'histogram'].includes(String(type)),
+  );
 }
 
 export function sum(snapshots: readonly Snapshot[]): Promise<Snapshot> {

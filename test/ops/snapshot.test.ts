@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type Metric, Metrics, PREFIX } from '../../src/ops/metrics.js';
+import { Metrics, PREFIX, type Value } from '../../src/ops/metrics.js';
 import { countersOf, merge, type Snapshot, sum } from '../../src/ops/snapshot.js';
 
 /** What a process would say of these values. */
-async function snapshotOf(values: Readonly<Record<string, number>>, across: Metric['across'] = 'sum') {
+async function snapshotOf(values: Readonly<Record<string, number>>, across: Value['across'] = 'sum') {
   const metrics = Object.entries(values).map(([name, value]) => ({ name, help: 'Help.', across, read: () => value }));
   return new Metrics(metrics).snapshot();
 }

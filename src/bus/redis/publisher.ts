@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { DurationHistogram } from '../../kit/histogram.js';
 import { checkRedis, closeRedis, createRedis, type RedisClient } from '../../kit/redis.js';
 import { PubSub } from '../../kit/redis-pubsub.js';
 import { Shards } from '../../kit/redis-shards.js';
@@ -43,7 +44,9 @@ export class RedisPublisher implements Publisher, Service {
   readonly #outboxes = new Map<string, Map<Interval, Outbox>>();
   readonly #trouble: Trouble;
   readonly #windows: Windows;
-  readonly #sender = new Sender(() => this.#sent());
+  /** From a pipeline of commands to the answers. */
+  readonly durations = new DurationHistogram();
+  readonly #sender: Sender;
   #client: RedisClient | null = null;
   #shards: Shards | null = null;
   #pubsub: PubSub | null = null;
@@ -64,6 +67,7 @@ export class RedisPublisher implements Publisher, Service {
     this.#names = new Names(options.url, options.prefix);
     this.#publishCommand = this.#names.cluster ? 'SPUBLISH' : 'PUBLISH';
     this.#trouble = new Trouble(options.log);
+    this.#sender = new Sender(() => this.#sent(), this.durations, options.clock);
     this.#windows = new Windows(
       options.windowOf,
       (outbox, window) => this.#adopt(outbox, window),

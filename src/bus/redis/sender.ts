@@ -1,4 +1,6 @@
 import type { Redis } from 'ioredis';
+import type { Clock } from '../../kit/clock.js';
+import type { DurationHistogram } from '../../kit/histogram.js';
 import { resetConnection } from '../../kit/redis.js';
 import type { Command } from './commands.js';
 import type { ChannelNames } from './names.js';
@@ -30,10 +32,14 @@ export class Sender {
   #inFlightBytes = 0;
   readonly #lines = new Map<Redis, Line[]>();
   readonly #onDone: () => void;
+  readonly #durations: DurationHistogram;
+  readonly #clock: Clock;
 
-  /** `onDone`: some replies came, so there may be room again. */
-  constructor(onDone: () => void) {
+  /** `onDone`: some replies came, so there may be room again. `durations`: counted into. */
+  constructor(onDone: () => void, durations: DurationHistogram, clock: Clock) {
     this.#onDone = onDone;
+    this.#durations = durations;
+    this.#clock = clock;
   }
 
   get hasRoom(): boolean {
@@ -67,7 +73,9 @@ export class Sender {
       this.bytes += command.bytes;
     }
     this.commands += lines.length;
+    const sent = this.#clock.now();
     const results = (await pipeline.exec()) ?? [];
+    this.#durations.observe(this.#clock.now() - sent);
     await this.#repair(node, results);
     lines.forEach(({ command, reply }, i) => {
       this.#inFlight--;

@@ -75,7 +75,7 @@ export class EventStreams {
     if ('refusal' in wanted) return wanted.refusal;
     const refusal = this.#host.refuse(request.remoteAddress) ?? (await this.#refuseToken(wanted));
     if (refusal !== null) {
-      this.#host.context.stats.refused++;
+      this.#host.context.stats.refused(refusal.status);
       return refusal;
     }
     return {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kit/clock.js';
 import type { Log } from '../../kit/log.js';
 import type { Service } from '../../kit/service.js';
+import { noTracer, type Tracer } from '../../kit/tracer.js';
 import { DAY_MS, HOUR_MS, type Interval } from '../../market/interval.js';
 import { newSignalId } from '../ids.js';
 import type { SignalSink } from '../store.js';
@@ -22,6 +23,8 @@ export interface RunnerOptions {
   signalsPerDay(userIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Default: none. */
+  readonly tracer?: Tracer;
   /** How often changed rules and symbols are looked for. Default 1 s. */
   readonly pollMs?: number;
 }
@@ -208,9 +211,21 @@ export class RuleRunner implements Service {
   }
 
   async #evaluate(): Promise<void> {
+    const { tracer = noTracer } = this.#options;
+    const due = [...this.#series.values()].filter(({ hasWork }) => hasWork);
+    if (due.length === 0) return;
+    const attributes = { 'candlecast.series': due.length };
+    await tracer.span('evaluate rules', { attributes }, async (span) => {
+      const outcomes = await this.#outcomes(due);
+      span.set({ 'candlecast.firings': outcomes.reduce((sum, { firings }) => sum + firings.length, 0) });
+      if (outcomes.length > 0) await this.#attempt('writing firings', () => this.#record(outcomes));
+    });
+  }
+
+  async #outcomes(due: readonly TrackedSeries[]): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
     const { log } = this.#options;
-    for (const tracked of this.#series.values()) {
+    for (const tracked of due) {
       if (!tracked.hasWork) continue;
       const outcome = await tracked.evaluate().catch((error: unknown) => {
         this.#retryLater(tracked);
@@ -219,7 +234,7 @@ export class RuleRunner implements Service {
       });
       if (outcome !== null) outcomes.push(outcome);
     }
-    if (outcomes.length > 0) await this.#attempt('writing firings', () => this.#record(outcomes));
+    return outcomes;
   }
 
   /** @returns whether all of it was written; the series of what was not begin anew. */

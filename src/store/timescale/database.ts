@@ -1,6 +1,7 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import postgres from 'postgres';
 import type { Clock } from '../../kit/clock.js';
+import { DurationHistogram } from '../../kit/histogram.js';
 import { postgresOptions } from '../embedded/start.js';
 
 export interface DatabaseOptions {
@@ -35,6 +36,10 @@ const DEFAULT_DEADLINE_MS = 10_000;
  */
 export class Database {
   readonly deadlineMs: number;
+  /** Of the work on a connection, the failed included; waiting for one is not part of it. */
+  readonly durations = new DurationHistogram();
+  /** Work that was rejected, by the server or for want of an answer. */
+  failures = 0;
   readonly #options: DatabaseOptions;
   readonly #free: Client[];
   readonly #busy = new Set<Client>();
@@ -56,6 +61,9 @@ export class Database {
     late.catch(() => undefined);
     try {
       return await this.#use(await this.#take(late), work, late);
+    } catch (error) {
+      this.failures++;
+      throw error;
     } finally {
       cancel();
     }
@@ -67,7 +75,14 @@ export class Database {
     await Promise.all([...this.#free, ...this.#busy].map((client) => client.end()));
   }
 
+  /** Work that waits for a connection. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   async #use<T>(client: Client, work: (sql: Sql) => Promise<T>, late: Promise<never>): Promise<T> {
+    const { clock } = this.#options;
+    const began = clock.now();
     try {
       const value = await Promise.race([work(client.sql), late]);
       this.#release(client);
@@ -75,6 +90,8 @@ export class Database {
     } catch (error) {
       this.#release(error instanceof postgres.PostgresError ? client : this.#renew(client));
       throw error;
+    } finally {
+      this.durations.observe(clock.now() - began);
     }
   }
 

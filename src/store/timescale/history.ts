@@ -1,3 +1,4 @@
+import { noTracer, type Tracer } from '../../kit/tracer.js';
 import type { Candle, Gap } from '../../market/candle.js';
 import { bucketBack, bucketEnd, bucketStart, INTERVALS, type Interval, MINUTE_MS } from '../../market/interval.js';
 import { seqMinute } from '../../market/position.js';
@@ -78,7 +79,10 @@ const END_MS = Date.UTC(9999, 0, 1);
  * Every method throws HistoryUnavailable.
  */
 export class CandleHistory {
-  constructor(readonly database: Database) {}
+  constructor(
+    readonly database: Database,
+    readonly tracer: Tracer = noTracer,
+  ) {}
 
   /** The latest `limit` candles with openTime < beforeMs. */
   async before(
@@ -149,7 +153,7 @@ export class CandleHistory {
     const statement = STATEMENTS[interval][which];
     const [startMs, endMs, limit, seq, laterMs] = bounds;
     const since = seq === undefined || laterMs === undefined ? [] : [seq, timeText(laterMs)];
-    const [rows, closedUntil] = await this.#ask(async (sql) => {
+    const [rows, closedUntil] = await this.#ask(`candles ${which}`, interval, async (sql) => {
       const parameters = [symbol, timeText(startMs), timeText(endMs), limit, ...since];
       const [result, newest] = await Promise.all([
         sql.unsafe(statement, parameters, { prepare: true }),
@@ -161,16 +165,23 @@ export class CandleHistory {
   }
 
   async #gaps(statement: string, symbol: string, bounds: readonly (string | number)[]): Promise<Gap[]> {
-    const result = await this.#ask(async (sql) => await sql.unsafe(statement, [symbol, ...bounds], { prepare: true }));
+    const result = await this.#ask(
+      'gaps',
+      null,
+      async (sql) => await sql.unsafe(statement, [symbol, ...bounds], { prepare: true }),
+    );
     return parseRows<GapRow>(result).map((row) => toGap(symbol, row));
   }
 
-  async #ask<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    try {
-      return await this.database.run(work);
-    } catch (error) {
-      throw new HistoryUnavailable(error);
-    }
+  #ask<T>(query: string, interval: Interval | null, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const attributes = { 'db.system.name': 'postgresql', ...(interval && { 'candlecast.interval': interval }) };
+    return this.tracer.span(`history ${query}`, { kind: 'client', attributes }, async () => {
+      try {
+        return await this.database.run(work);
+      } catch (error) {
+        throw new HistoryUnavailable(error);
+      }
+    });
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Clock } from '../../kit/clock.js';
+import { DurationHistogram } from '../../kit/histogram.js';
 import type { Log } from '../../kit/log.js';
 import type { Service } from '../../kit/service.js';
+import { noTracer, type Tracer } from '../../kit/tracer.js';
 import { compareCursors, type SpoolCursor } from '../spool/cursor.js';
 import type { SpoolBatch } from '../spool/spool-reader.js';
 import { AckLedger, type Aggregates } from './ack-ledger.js';
@@ -32,6 +34,8 @@ export interface TimescaleWriterOptions {
   /** How long `stop` waits for the batch under way; default 3 s. */
   readonly stopDeadlineMs?: number;
   readonly batchRecords?: number;
+  /** Default: none. */
+  readonly tracer?: Tracer;
   /** In [0, 1); for the jitter of retries. */
   readonly random?: () => number;
 }
@@ -45,6 +49,8 @@ export interface WriterStats extends SinkStats {
   readonly failures: number;
   /** What keeps it `away`; null otherwise. */
   readonly lastError: string | null;
+  /** Of batches, until their rows were written; attempts that failed included. */
+  readonly durations: DurationHistogram;
 }
 
 const DEFAULT_DEADLINE_MS = 30_000;
@@ -90,6 +96,7 @@ export class TimescaleWriter implements Service {
   #batches = 0;
   #failures = 0;
   #lastError: string | null = null;
+  readonly #durations = new DurationHistogram();
 
   constructor(options: TimescaleWriterOptions) {
     const { url, clock, log, source, quarantineDirectory } = options;
@@ -136,6 +143,7 @@ export class TimescaleWriter implements Service {
       batches: this.#batches,
       failures: this.#failures,
       lastError: this.#lastError,
+      durations: this.#durations,
     };
   }
 
@@ -156,7 +164,11 @@ export class TimescaleWriter implements Service {
       const next = at;
       // Read and encoded while the server works. A failure is met again, and reported, without haste.
       ahead = this.#load(next).catch(() => this.#insist(() => this.#load(next)).then((value) => value ?? null));
-      await this.#write(loaded);
+      const attributes = { 'db.system.name': 'postgresql', 'candlecast.records': loaded.batch.records.length };
+      const { clock, tracer = noTracer } = this.#options;
+      const began = clock.now();
+      await tracer.span('write batch', { kind: 'client', attributes }, () => this.#write(loaded));
+      this.#durations.observe(clock.now() - began);
     }
     await ahead;
   }
