@@ -36,8 +36,9 @@ export async function serve(
 
 /** null: it went away again before we got to run. */
 async function firstLive(channel: CandleChannel): Promise<Published | null> {
-  if (channel.gone) throw new HistoryUnavailable('the channel was let go of');
+  // Says why where it never went live: it may have been let go of for that very reason.
   await channel.whenLive();
+  if (channel.gone) throw new HistoryUnavailable('the channel was let go of');
   return channel.live;
 }
 

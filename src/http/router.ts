@@ -22,8 +22,6 @@ interface Match {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
-
 /**
  * Dispatches by path and method. What may be read under /v1/ may be read from any web page; pages of `allowedOrigins` may do all
  * that the routes allow.
@@ -109,8 +107,5 @@ function headOnly(request: HttpRequest, response: HttpResponse): HttpResponse {
 }
 
 function decorate(request: HttpRequest, response: HttpResponse, cors: Cors): HttpResponse {
-  const headers: Record<string, string> = { ...response.headers, ...cors.answer(request) };
-  const id = request.header('x-request-id');
-  if (id !== undefined && REQUEST_ID.test(id)) headers['x-request-id'] = id;
-  return { ...response, headers };
+  return { ...response, headers: { ...response.headers, ...cors.answer(request) } };
 }
