@@ -42,9 +42,14 @@ export function clusterMetrics({ members, ownership, publisher, subscriber }: Cl
 function ownershipMetrics(ownership: Ownership): Metric[] {
   const stats = () => ownership.stats();
   return [
+    { name: 'partitions', help: 'Partitions that FEEDS has symbols in.', read: () => ownership.partitions.length },
     { name: 'partitions_owned', help: 'Partitions this node writes.', read: () => ownership.owned.size },
     { name: 'takeovers_total', help: 'Partitions taken.', read: () => stats().takeovers },
-    { name: 'takeovers_failed_total', help: 'Attempts to take one that failed.', read: () => stats().failedTakeovers },
+    {
+      name: 'takeovers_failed_total',
+      help: 'Attempts to take a partition that failed.',
+      read: () => stats().failedTakeovers,
+    },
     { name: 'partitions_lost_total', help: 'Partitions another node has taken.', read: () => stats().losses },
     { name: 'handovers_total', help: 'Partitions given to a node that had fewer.', read: () => stats().handovers },
     {
@@ -64,7 +69,11 @@ function publisherMetrics(publisher: RedisPublisher): Metric[] {
       read: () => (publisher.up ? 1 : 0),
     },
     { name: 'bus_published_events_total', help: 'Events stored and published.', read: () => publisher.stats.events },
-    { name: 'bus_published_messages_total', help: 'Messages they went in.', read: () => publisher.stats.messages },
+    {
+      name: 'bus_published_messages_total',
+      help: 'Messages that events were published in.',
+      read: () => publisher.stats.messages,
+    },
     { name: 'bus_stored_windows_total', help: 'Whole windows stored.', read: () => publisher.stats.stores },
     { name: 'bus_sent_bytes_total', help: 'Bytes sent to Redis.', read: () => publisher.stats.bytes },
     {

@@ -23,7 +23,11 @@ export function gatewayMetrics(stats: GatewayStats): Metric[] {
       help: "From the making of a signal to its user's sockets here.",
       histograms: () => [[{}, stats.signalLag]],
     },
-    { name: 'connections_authenticated', help: 'Those of users.', read: () => stats.authenticated },
+    {
+      name: 'connections_authenticated',
+      help: 'Open connections that have authenticated.',
+      read: () => stats.authenticated,
+    },
     { name: 'users', help: 'Users with connections here.', read: () => stats.users },
     { name: 'auth_failures_total', help: 'Tokens refused on connections.', read: () => stats.authFailures },
     { name: 'auth_rechecks_total', help: 'Logins looked at again.', read: () => stats.rechecks },

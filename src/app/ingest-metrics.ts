@@ -29,11 +29,15 @@ export function ingestMetrics(ingest: Ingest, { spool, writer }: Store, clock: C
     },
     { name: 'events_waiting', help: 'Durable events that wait for the disk.', read: () => ingest.pendingEvents },
     { name: 'spool_bytes', help: 'Bytes of the spool on disk.', read: () => spool.stats().bytes },
-    { name: 'spool_max_bytes', help: 'Bound of the spool.', read: () => spool.stats().maxBytes },
-    { name: 'spool_records', help: 'Records that wait for the database.', read: () => spool.stats().recordsBehind },
+    { name: 'spool_max_bytes', help: 'Bound of the spool (SPOOL_MAX_MB).', read: () => spool.stats().maxBytes },
+    {
+      name: 'spool_records',
+      help: 'Records in the spool that wait for the database.',
+      read: () => spool.stats().recordsBehind,
+    },
     {
       name: 'spool_oldest_seconds',
-      help: 'How long the oldest of them has waited.',
+      help: 'How long the oldest record in the spool has waited for the database.',
       read: () => (spool.stats().oldestAgeMs ?? 0) / 1000,
     },
     { name: 'spool_failed_commits_total', help: 'Writes the disk refused.', read: () => spool.stats().failedCommits },

@@ -30,8 +30,16 @@ export function processMetrics(
       help: 'Statements that read history from TimescaleDB, failed ones included.',
       histograms: () => [[{}, readers.durations]],
     },
-    { name: 'history_query_failures_total', help: 'Those that failed.', read: () => readers.failures },
-    { name: 'history_queries_waiting', help: 'Those that wait for a connection.', read: () => readers.waiting },
+    {
+      name: 'history_query_failures_total',
+      help: 'Statements that read history and failed.',
+      read: () => readers.failures,
+    },
+    {
+      name: 'history_queries_waiting',
+      help: 'Statements that wait for a connection to TimescaleDB.',
+      read: () => readers.waiting,
+    },
     ...(spans === null ? [] : [spanMetric(spans)]),
   ];
 }

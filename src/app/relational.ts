@@ -54,6 +54,10 @@ export function relationalMetrics(sql: Relational): Metric[] {
       help: 'Statements about accounts, signals and rules in PostgreSQL, the wait for a connection included.',
       histograms: () => [[{}, sql.durations]],
     },
-    { name: 'users_query_failures_total', help: 'Those that failed.', read: () => sql.failures },
+    {
+      name: 'users_query_failures_total',
+      help: 'Statements about accounts, signals and rules that failed.',
+      read: () => sql.failures,
+    },
   ];
 }

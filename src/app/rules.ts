@@ -90,7 +90,11 @@ export function ruleMetrics(runner: RuleRunner): Metric[] {
   const { stats } = runner;
   return [
     { name: 'rule_series', help: 'Candle series that rules here are on.', read: () => runner.size.series },
-    { name: 'rule_series_ready', help: 'Those of them that are up to date.', read: () => runner.size.ready },
+    {
+      name: 'rule_series_ready',
+      help: 'Series that rules here are on and that are up to date.',
+      read: () => runner.size.ready,
+    },
     {
       name: 'rule_candles_total',
       help: 'Closes and corrections that rules were evaluated on.',

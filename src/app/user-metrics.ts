@@ -17,7 +17,11 @@ export function accountMetrics(accounts: Accounts, feeds: UserFeeds): Metric[] {
       ],
     },
     { name: 'passwords_verified_total', help: 'Passwords verified.', read: () => passwords().verified },
-    { name: 'passwords_refused_total', help: 'Refused since too many waited.', read: () => passwords().refused },
+    {
+      name: 'passwords_refused_total',
+      help: 'Passwords not verified because too many waited.',
+      read: () => passwords().refused,
+    },
     { name: 'passwords_waiting', help: 'Passwords that wait to be hashed.', read: () => passwords().waiting },
     { name: 'signal_users', help: 'Users whose signals are followed here.', read: () => feeds.followed },
     {

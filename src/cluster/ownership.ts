@@ -77,6 +77,11 @@ export class Ownership implements Service {
     await this.#membership.stop();
   }
 
+  /** All there are. */
+  get partitions(): readonly string[] {
+    return this.#options.partitions;
+  }
+
   /** Taken, not being dropped; empty after a standstill longer than a lease until Redis has answered again. */
   get owned(): ReadonlySet<string> {
     return this.#membership.contact.confirmed ? this.#owned : NONE;

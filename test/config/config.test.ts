@@ -49,8 +49,15 @@ test('defaults', () => {
     graceMs: 2000,
     spoolMaxBytes: 1024 * 1024 * 1024,
     retentionDays: null,
+    traces: null,
     warnings: [],
   });
+});
+
+test('traces go below the endpoint of all signals', () => {
+  const traces = { url: 'http://collector:4318/v1/traces', service: 'candlecast' };
+  for (const slash of ['', '/'])
+    expect(load({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://collector:4318${slash}` }).traces).toEqual(traces);
 });
 
 test('an empty variable counts as not set, as compose files write it', () => {
