@@ -23,7 +23,7 @@ export function analyticsMetrics(database: Analytics, keeper: Keeper): Metric[] 
       read: () => keeper.filler.stats.failures,
     },
     {
-      name: 'analytics_filled_until_seconds',
+      name: 'analytics_filled_until_timestamp_seconds',
       help: 'Days before this time are in ClickHouse; 0 before the first pass.',
       read: () => (keeper.filler.filledUntil ?? 0) / 1000,
     },
