@@ -64,7 +64,8 @@ export async function openCluster(
   };
   const bus = { url, prefix: config.redisPrefix, clock, log };
   const evaluates = config.roles.includes('signals');
-  const subscriber = serves || evaluates ? await lifecycle.start(new RedisSubscriber(bus)) : null;
+  const subscriber =
+    serves || evaluates ? await lifecycle.start(new RedisSubscriber({ ...bus, firstEpoch: read.firstEpoch })) : null;
   const trades = serves ? await lifecycle.start(new RedisTradeSubscriber(bus)) : null;
   const writing = writes ? await openWriting(around, read, url, membership) : null;
   if (writing !== null) spoolBehind = () => writing.store.spool.stats().recordsBehind;

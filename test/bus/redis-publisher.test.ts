@@ -1,5 +1,8 @@
 import { fc, test } from '@fast-check/vitest';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { RedisSubscriber } from '../../src/bus/redis/subscriber.js';
+import { systemClock } from '../../src/kit/clock.js';
+import { silentLog } from '../../src/kit/log.js';
 import { TestMarket } from '../gateway/market.js';
 import { RedisServer } from '../support/redis.js';
 import { RedisBus, until } from './redis-bus.js';
@@ -170,6 +173,16 @@ describe('a newer writer', () => {
     first.publisher.publish(old.close());
     await first.publisher.flush();
     expect((await first.subscriber.window(SYMBOL, '1m'))?.closed).not.toEqual([]);
+    const reader = new RedisSubscriber({
+      url: server.url,
+      prefix: '',
+      clock: systemClock,
+      log: silentLog,
+      firstEpoch: 8,
+    });
+    await reader.start();
+    expect(await reader.window(SYMBOL, '1m')).toBeNull();
+    await reader.stop();
     const second = await busOf(marketOf(9));
     const nothing = [{ symbol: SYMBOL, position: null, minutes: [], gaps: [] }];
     expect(await second.publisher.take(9, [SYMBOL], 8)).toEqual(nothing);

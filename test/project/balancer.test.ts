@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { eventually } from '../app/support.js';
 import { Cluster } from '../faults/kit/cluster.js';
 import type { ClusterNode } from '../faults/kit/node.js';
 import { full } from '../faults/kit/scenario.js';
@@ -72,6 +73,10 @@ it('is a configuration that HAProxy accepts', () => {
 });
 
 it('keeps WebSockets, and a client of a gateway that drains is told, and goes on at the other without a hole', async () => {
+  await eventually(
+    async () => JSON.parse((await ask('/v1/candles?symbol=XRPETH&interval=1m')).text) as { candles?: unknown[] },
+    ({ candles = [] }) => candles.length > 0,
+  );
   await recorder.connect(balancer.port);
   await recorder.reach(5);
   const leaving = await serving();

@@ -22,6 +22,8 @@ export interface RedisSubscriberOptions {
   readonly prefix: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** The first epoch of the database. What is here of an older one is of a database that this one has replaced. Default: all is of ours. */
+  readonly firstEpoch?: number;
 }
 
 /** Counts since the start. */
@@ -164,7 +166,7 @@ export class RedisSubscriber implements Subscriber, Service {
       this.#foreign(names.window);
       throw new BusUnavailable(`${names.window} holds something else`);
     }
-    if (window !== null) {
+    if (window !== null && window.epoch >= (this.#options.firstEpoch ?? 0)) {
       this.#keepFresh({ symbol, interval });
       return window;
     }

@@ -15,7 +15,7 @@ export class ClusterDatabase {
 
   private constructor(
     readonly proxy: FaultProxy,
-    private readonly dataDir: string,
+    public dataDir: string,
   ) {}
 
   static async start(): Promise<ClusterDatabase> {
@@ -29,6 +29,13 @@ export class ClusterDatabase {
     this.#output += this.#server?.output ?? '';
     this.#server = await DatabaseServer.start(this.dataDir);
     this.proxy.target = { path: join(postgresOptions(this.#server.url).host ?? '', SOCKET) };
+  }
+
+  /** Serves another directory at the same address. Call after `kill`. */
+  async startOn(dataDir: string): Promise<void> {
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
+    this.dataDir = dataDir;
+    await this.start();
   }
 
   get url(): string {
