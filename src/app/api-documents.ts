@@ -34,11 +34,11 @@ export const SECTIONS: readonly Section[] = [
 ];
 
 /** The documents of a server with these routes. `sockets`: it also has what is beside the router. @throws where one is not described */
-export function apiDocuments(routes: readonly Served[], sockets: boolean): Documents {
+export async function apiDocuments(routes: readonly Served[], sockets: boolean): Promise<Documents> {
   const beside = [SSE_PATH, ...Object.keys(ENDPOINTS).map((path) => `/api/v3/${path}`)];
   const served: readonly Served[] = sockets
     ? [...routes, ...beside.map((path): Served => ({ method: 'GET', path }))]
     : routes;
   const version = packageVersion();
-  return { openApi: openApi(version, SECTIONS, served), asyncApi: asyncApi(version, STREAM_PARAMETERS) };
+  return { openApi: await openApi(version, SECTIONS, served), asyncApi: asyncApi(version, STREAM_PARAMETERS) };
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Parameters } from '../../wire/parameter.js';
 import type { Route } from '../router.js';
 import { problem } from './answers.js';
@@ -18,14 +19,14 @@ const DESCRIPTION = `Candles of every market that this server follows, live and 
 - What comes live is described in [/asyncapi.json](/asyncapi.json).`;
 
 /**
- * OpenAPI 3.1 of the routes that a server has. @see https://spec.openapis.org/oas/v3.1.1.html
+ * OpenAPI 3.1 of the routes that a server has, made in many turns of the event loop. @see https://spec.openapis.org/oas/v3.1.1.html
  * @throws where a route is not described
  */
-export function openApi(
+export async function openApi(
   version: string,
   sections: readonly Section[],
   routes: readonly Pick<Route, 'method' | 'path'>[],
-): Json {
+): Promise<Json> {
   const had = new Set(routes.map(({ method, path }) => `${method} ${path}`));
   const present = sections
     .map((section) => ({
@@ -41,18 +42,18 @@ export function openApi(
 
   const schemas = new Schemas('draft-2020-12');
   // What is sent comes first: its names are as strict as it is read.
-  const bodies = new Map(
-    present.flatMap(({ operations }) =>
-      operations.map((one) => [one.id, one.body && schemas.sent(one.body.schema)] as const),
-    ),
-  );
+  for (const { body } of present.flatMap(({ operations }) => operations)) {
+    if (body !== undefined) schemas.sent(body.schema);
+    await nextTurn();
+  }
   const other = schemas.answered(problem);
   const paths: Record<string, Record<string, Json>> = {};
   for (const { name, operations } of present) {
     for (const operation of operations) {
       const methods = paths[operation.path] ?? {};
-      methods[operation.method.toLowerCase()] = toOperation(operation, name, bodies.get(operation.id), other, schemas);
+      methods[operation.method.toLowerCase()] = toOperation(operation, name, other, schemas);
       paths[operation.path] = methods;
+      await nextTurn();
     }
   }
   return {
@@ -80,7 +81,7 @@ export function openApi(
   };
 }
 
-function toOperation(operation: Operation, tag: string, body: Json | undefined, other: Json, schemas: Schemas): Json {
+function toOperation(operation: Operation, tag: string, other: Json, schemas: Schemas): Json {
   const { id, summary, access, path } = operation;
   const parameters = [
     ...[...path.matchAll(PATH_PARAMETER)].map(([, name]) => ({
@@ -110,7 +111,7 @@ function toOperation(operation: Operation, tag: string, body: Json | undefined, 
           requestBody: {
             required: true,
             content: {
-              'application/json': { schema: body, example: operation.body.example },
+              'application/json': { schema: schemas.sent(operation.body.schema), example: operation.body.example },
               ...(operation.body.textType === undefined ? {} : { [operation.body.textType]: TEXT }),
             },
           },

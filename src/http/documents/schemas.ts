@@ -11,6 +11,7 @@ const DEFS = { 'draft-2020-12': '$defs', 'draft-07': 'definitions' } as const;
  */
 export class Schemas {
   readonly #named = new Map<string, Json>();
+  readonly #made = { input: new Map<z.ZodType, Json>(), output: new Map<z.ZodType, Json>() };
   readonly #draft: Draft;
 
   constructor(draft: Draft) {
@@ -31,6 +32,12 @@ export class Schemas {
   }
 
   #convert(schema: z.ZodType, io: 'input' | 'output'): Json {
+    const made = this.#made[io].get(schema) ?? this.#make(schema, io);
+    this.#made[io].set(schema, made);
+    return made;
+  }
+
+  #make(schema: z.ZodType, io: 'input' | 'output'): Json {
     const defs = DEFS[this.#draft];
     const made = z.toJSONSchema(schema, {
       io,
