@@ -12,7 +12,10 @@ import { Worker } from '../fanout/process.js';
 export const LOAD_CORE = 1;
 
 // Whoever has not logged in is held to the first.
-const PLANS = JSON.stringify({ free: { connections: 100_000, channels: 10_000 }, pro: { signalsPerDay: 1_000_000, rules: 1_000_000 } });
+const PLANS = JSON.stringify({
+  free: { connections: 100_000, channels: 10_000 },
+  pro: { signalsPerDay: 1_000_000, rules: 1_000_000 },
+});
 
 export class Stand {
   #pool: Pool | null = null;
