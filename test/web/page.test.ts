@@ -28,6 +28,9 @@ declare const candlecast: {
   visible(): { from: number; to: number } | null;
   state(): { symbol: string | null; interval: string; link: string; market: string };
 };
+declare const candlecastAnalytics: {
+  state(): { symbol: string | null; loaded: boolean; marketLoaded: boolean };
+};
 declare const location: { hash: string };
 declare const document: { documentElement: { scrollWidth: number } };
 declare const requestAnimationFrame: (run: () => void) => void;
@@ -216,6 +219,17 @@ describe('the chart page', () => {
     await row.waitFor({ state: 'visible' });
     expect(await row.getAttribute('data-state')).toBe('ended');
     expect(await page.getByTestId(`health-${demoSymbol}`).getAttribute('data-state')).toBe('live');
+  });
+
+  test('leads to the analytics of its symbol, and back', async () => {
+    await open('#XRPETH/1h');
+    await page.getByTestId('analytics-link').click();
+    await page.waitForFunction(() => candlecastAnalytics.state().loaded && candlecastAnalytics.state().marketLoaded);
+    expect(await page.evaluate(() => candlecastAnalytics.state().symbol)).toBe('XRPETH');
+    await page.getByTestId('chart-link').click();
+    await ready();
+    expect(await page.evaluate(() => location.hash)).toBe('#XRPETH/1d');
+    expect(errors).toEqual([]);
   });
 
   test('fits a phone', async () => {

@@ -33,7 +33,7 @@ const DAY_MS = 86_400_000;
 /** A day is there some seconds after it has ended; until it is, the page looks again. */
 const LOOK_AGAIN_MS = 20_000;
 const NO_DAY =
-  'A day counts when it is complete, at 00:00 UTC, and appears here by itself soon after. Until then there is the live chart.';
+  'Days count when they are complete, at 00:00 UTC. They appear here by themselves, soon after that and within a minute of a start.';
 
 /** What a test or the console can read from the page. */
 export interface AnalyticsApi {

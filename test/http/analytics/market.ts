@@ -7,6 +7,8 @@ import { AnalyticsQueries } from '../../../src/analytics/queries/queries.js';
 import { analyticsRoutes } from '../../../src/http/analytics/routes.js';
 import type { AnalyticsSource } from '../../../src/http/analytics/source.js';
 import { Readers } from '../../../src/http/readers.js';
+import type { Route } from '../../../src/http/router.js';
+import type { SymbolSource } from '../../../src/http/symbols.js';
 import { systemClock } from '../../../src/kit/clock.js';
 import { silentLog } from '../../../src/kit/log.js';
 import type { SymbolStatus } from '../../../src/market/event.js';
@@ -56,10 +58,15 @@ export class AnalyticsMarket {
   }
 }
 
+/** @param plan null: everything */
+export function routesOver(source: AnalyticsSource, symbols: SymbolSource, plan: Entitlements | null = null): Route[] {
+  return analyticsRoutes({ source, symbols, readers: new Readers(null, plan, silentLog), log: silentLog });
+}
+
 /** Asks the routes of `source`. @param fed symbols that are known though nothing may be stored of them */
 export function asker(source: AnalyticsSource, plan: Entitlements | null = null, fed: readonly string[] = []) {
   const symbols = { symbols: () => fed.map((symbol) => ({ symbol }) as SymbolStatus) };
-  const routes = analyticsRoutes({ source, symbols, readers: new Readers(null, plan, silentLog), log: silentLog });
+  const routes = routesOver(source, symbols, plan);
   return async (query: string, headers: Readonly<Record<string, string>> = {}): Promise<HttpResponse> => {
     const asked = request('GET', `/v1/analytics/${query}`, headers);
     const route = routes.find(({ path }) => path === asked.path);
