@@ -247,7 +247,7 @@ describe('a running server', () => {
         r: 0,
       },
     ]);
-    expect(await metric(server, 'trades_quarantined_total{feed="replay BAD",reason="bad_time"}')).toBe(2);
+    expect(await metric(server, 'trades_quarantined_total{feed="replay",reason="bad_time"}')).toBe(2);
     expect(await metric(server, 'trades_total{outcome="duplicate"}')).toBe(1);
   });
 

@@ -223,9 +223,8 @@ describe('the database commands', () => {
     await sql.end();
     const third = await ended(['db', 'migrate'], { DATA_DIR: await places.directory(), DATABASE_URL: database.url });
     expect(third).toEqual({ code: 0, said: 'The schema is up to date.\n' });
-    const busy = await ended(['db', 'migrate'], { DATA_DIR });
-    expect(busy.code).toBe(2);
-    expect(busy.said).toMatch(new RegExp(`in use by process ${database.child.pid}`));
+    const beside = await ended(['db', 'migrate'], { DATA_DIR });
+    expect(beside).toEqual({ code: 0, said: 'The schema is up to date.\n' });
     expect(await database.stop('SIGINT')).toBe(0);
   });
 });

@@ -171,11 +171,12 @@ describe('with a real server', () => {
 
   it('the snippets of docs/client.md run', async () => {
     const snippets = [...readFileSync(join(ROOT, 'docs/client.md'), 'utf8').matchAll(/^```js\n([\s\S]+?)^```$/gm)];
-    expect(snippets).toHaveLength(3);
+    expect(snippets).toHaveLength(4);
     const said = await Promise.all(snippets.map(([, code = '']) => firstLine(code)));
     expect(said[0]).toMatch(/^\d{13} [\d.]+ (closed|open)$/);
     expect(said[1]).toMatch(/^candle \d{13}$/);
     expect(said[2]).toBe('connecting');
+    expect(said[3]).toMatch(/^XRPETH 1[mh] \d{13} [\d.]+$/);
   });
 
   it('the chart of the examples draws in a browser what REST has', async () => {
@@ -232,7 +233,8 @@ describe('with a real server', () => {
 async function firstLine(code: string): Promise<string> {
   const own = code
     .replaceAll('http://127.0.0.1:8080', server.url)
-    .replaceAll('BTCDEMO', 'XRPETH')
+    .replaceAll(/BTCDEMO|ETHDEMO/g, 'XRPETH')
+    .replaceAll('Date.now() - 86_400_000', String(first))
     .replaceAll("'cursor.json", `'${directory}/cursor.json`);
   const child = spawn(process.execPath, ['--input-type=module', '-e', own], { cwd: ROOT });
   child.stderr.resume();
