@@ -10,6 +10,7 @@ const BENCHES = {
   cluster: 'bench/cluster.ts',
   rules: 'bench/rules.ts',
   signals: 'bench/signals.ts',
+  replay: 'bench/replay.ts',
   users: 'bench/users.ts',
   binance: 'bench/binance.ts',
   sdk: 'bench/sdk.ts',

@@ -4,11 +4,11 @@ import { CandleHistory } from '../store/timescale/history.js';
 import { ReplayReader } from '../store/timescale/replay.js';
 import { type Around, toStop } from './around.js';
 
-/** All replays share them: whoever waits for a page waits here, not in the database. */
-const CONNECTIONS = 2;
+/** All replays share it: whoever waits for a page waits here, and the database works for one of them at a time. */
+const CONNECTIONS = 1;
 const DEADLINE_MS = 5_000;
 
-/** What replays are read from: connections of their own. */
+/** What replays are read from: a connection of their own. */
 export async function openReplays({ clock, lifecycle }: Around, url: string): Promise<ReplaySource> {
   const database = new Database({ url, clock, max: CONNECTIONS, deadlineMs: DEADLINE_MS });
   await lifecycle.start(toStop('replay readers', () => database.close()));

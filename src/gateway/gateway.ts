@@ -214,7 +214,7 @@ export class Gateway {
         ...users,
         settle: (connection, result) => settle(connection, result, this.#context),
       }),
-      replays: new Replays(this.#options.replays ?? null),
+      replays: new Replays(this.#options.replays ?? null, clock),
       limits: this.#limits,
       stats: this.stats,
       clock,

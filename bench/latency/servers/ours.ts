@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { replaySource } from '../../../src/app/replay.js';
 import { LocalBus } from '../../../src/bus/local.js';
 import { CandlePipeline } from '../../../src/candles/pipeline.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
@@ -11,6 +12,7 @@ import { systemClock } from '../../../src/kit/clock.js';
 import { parseDecimal } from '../../../src/kit/decimal.js';
 import { silentLog } from '../../../src/kit/log.js';
 import { Spool } from '../../../src/store/spool/spool.js';
+import { Database } from '../../../src/store/timescale/database.js';
 import { json } from '../../../src/wire/http.js';
 import { eachLine, ready } from './inlet.js';
 
@@ -32,12 +34,15 @@ const pipeline: CandlePipeline = new CandlePipeline({
   wants: (symbol, interval) => bus.wants(symbol, interval),
 });
 await pipeline.start();
+const url = process.env.REPLAY_URL ?? '';
+const replays = url === '' ? null : replaySource(new Database({ url, clock, max: 1 }));
 const none = async () => [];
 const gateway = new Gateway({
   createTransport: await chooseTransport('uws', log, clock),
   http: () => json(404, {}),
   bus,
   history: { before: none, since: none, gaps: none, gapsSince: none, firstEpoch: async () => 1 },
+  replays,
   clock,
   log,
   server: 'bench',

@@ -14,7 +14,7 @@ import { type Beginning, tracksOf } from './tracks.js';
 import { Unread } from './unread.js';
 
 /** Candles read from the store that are played before everybody else has a turn. */
-const CANDLES_A_TURN = 48;
+const CANDLES_A_TURN = 24;
 
 type Refusal = Pick<ErrorDetails, 'code' | 'message' | 'plan' | 'limit'>;
 

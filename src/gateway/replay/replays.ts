@@ -1,3 +1,4 @@
+import type { Clock } from '../../kit/clock.js';
 import type { Connection } from '../connection.js';
 import type { Context, ErrorDetails } from '../context.js';
 import { planOf } from '../entitled.js';
@@ -8,12 +9,17 @@ type Refusal = Pick<ErrorDetails, 'code' | 'message'>;
 
 /** The replays of this process: how many there may be, and whose turn it is. */
 export class Replays {
-  readonly turns = new ReplayTurns();
+  readonly turns: ReplayTurns;
   readonly #byUser = new Map<string, number>();
   #active = 0;
 
   /** @param source null: nothing is stored. */
-  constructor(readonly source: ReplaySource | null) {}
+  constructor(
+    readonly source: ReplaySource | null,
+    clock: Clock,
+  ) {
+    this.turns = new ReplayTurns(clock);
+  }
 
   get active(): number {
     return this.#active;

@@ -6,8 +6,8 @@ import type { Extent, ReplaySource } from './source.js';
 import { coveredWith, seqOf, Track, timeOf } from './track.js';
 
 /** Candles of a replay that are in memory at a time, twice, over all its tracks; of one no more than `MOST_ROWS`. */
-const ROWS = 8_192;
-const MOST_ROWS = 512;
+const ROWS = 4_096;
+const MOST_ROWS = 256;
 const LEAST_ROWS = 16;
 /** Longest first: what an open candle is begun from. A bucket has no more of each than the next longer one is long. */
 const RUNGS: readonly Interval[] = ['1d', '1h', '1m'];
