@@ -1,13 +1,27 @@
+import { readdirSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 const shared = { testTimeout: 150_000, hookTimeout: 120_000 };
+
+/** Faults of which a short version runs here; `npm run test:faults` runs all of them, in full. */
+const SHORT = ['database', 'gateway-kill', 'ingest-kill', 'oracle', 'plants', 'proxy', 'redis', 'replay-kill', 'signals'];
+const long = readdirSync('test/faults').filter(
+  (file) => file.endsWith('.test.ts') && !SHORT.includes(file.slice(0, -'.test.ts'.length)),
+);
 
 export default defineConfig({
   test: {
     maxWorkers: 3,
     projects: [
       { test: { ...shared, name: 'architecture', include: ['test/architecture/**/*.test.ts'] } },
-      { test: { ...shared, name: 'behaviour', include: ['test/**/*.test.ts'], exclude: ['test/architecture/**'] } },
+      {
+        test: {
+          ...shared,
+          name: 'behaviour',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/architecture/**', ...long.map((file) => `test/faults/${file}`)],
+        },
+      },
     ],
   },
 });

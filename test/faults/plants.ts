@@ -240,8 +240,8 @@ if state[1] == ARGV[1] then`,
     edits: [
       {
         file: 'app/partition.ts',
-        find: 'await adopt(await bus.take(epoch, symbols), ',
-        replace: 'await bus.take(epoch, symbols);\n    await adopt([], ',
+        find: 'await adopt(await bus.take(epoch, symbols, first), ',
+        replace: 'await bus.take(epoch, symbols, first);\n    await adopt([], ',
       },
     ],
     scenario: 'test/faults/push-takeover.test.ts',

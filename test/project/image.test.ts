@@ -55,7 +55,7 @@ describe('Dockerfile', () => {
   });
 });
 
-describe.each([{ installs: false }, ...(full ? [{ installs: true }] : [])])(
+describe.runIf(full).each([{ installs: false }, { installs: true }])(
   'the image, npm runs: $installs',
   ({ installs }) => {
     let image: Image;

@@ -5,6 +5,7 @@ import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/kit/errors.js';
 import { silentLog } from '../../src/kit/log.js';
+import { readMigrations } from '../../src/kit/migrations.js';
 import { migrate } from '../../src/store/migrate.js';
 import { realPostgres, type TestDatabase, TIMESCALE_MIGRATIONS, testDatabase } from '../support/database.js';
 
@@ -134,6 +135,7 @@ describe('the Timescale schema', () => {
 
   it('bears every statement of every migration a second time', async () => {
     await sql`DELETE FROM schema_migrations`;
-    expect(await migrate({ sql, directory: TIMESCALE_MIGRATIONS, log: silentLog })).toBe(6);
+    const { migrations } = await readMigrations(TIMESCALE_MIGRATIONS);
+    expect(await migrate({ sql, directory: TIMESCALE_MIGRATIONS, log: silentLog })).toBe(migrations.length);
   });
 });

@@ -19,10 +19,11 @@ interface Run {
 }
 
 async function scenario({ name, scenario: file, only }: Plant, dist: string): Promise<Run> {
-  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'behaviour', file];
+  const which = file.startsWith('test/faults/') ? ['--config', 'vitest.faults.config.ts'] : ['--project', 'behaviour'];
+  const args = ['node_modules/vitest/vitest.mjs', 'run', ...which, file];
   if (only !== undefined) args.push('-t', only);
   const started = performance.now();
-  const env = { ...process.env, CANDLECAST_DIST: dist, NO_COLOR: '1' };
+  const env = { ...process.env, CANDLECAST_DIST: dist, FAULTS: 'short', NO_COLOR: '1' };
   const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const LOGS = join(ROOT, 'node_modules', '.cache', 'candlecast', 'fault-logs');
 const LAST_LINES = 40;
 
-/** `npm run test:faults` runs every scenario in full, `npm test` a short version of the same code. */
+/** `npm run test:faults` runs every scenario in full, `npm test` short versions of some of them. */
 export const full = process.env.FAULTS === 'full';
 
 /** SEED repeats a run as far as the machine lets it. */

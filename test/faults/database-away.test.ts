@@ -7,7 +7,7 @@ import { ClosedRecorder } from '../support/closed-recorder.js';
 import { testDataDir } from '../support/database.js';
 import { asKline, exchangeKlines, type Kline, TRADES_FILE } from '../support/oracle.js';
 import { DatabaseServer, Server } from '../support/server.js';
-import { eventually, get, metric, Places, post } from './support.js';
+import { eventually, get, metric, Places, post } from '../app/support.js';
 
 const klines = exchangeKlines();
 const places = new Places();
