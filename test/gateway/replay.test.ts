@@ -96,6 +96,15 @@ describe('a replay', () => {
     expect(again.slice(1, -1)).toEqual(raw.slice(-again.length + 2));
   });
 
+  it('is the same where closed candles are read as they are stored, not folded from minutes', async () => {
+    for (const channel of [`candles:${A}:5m:closed`, `candles:${A}:1h:closed`]) {
+      const client = await replayed([channel], { from: START + 3 * MINUTE_MS, to: END });
+      const first = await client.type('subscribed');
+      const was = durable(live.messages, channel).filter((m) => 'seq' in m && m.seq > first.seq);
+      expect(durable(client.messages, channel), channel).toEqual(was);
+    }
+  });
+
   it('says the same in MessagePack', async () => {
     const channels = CHANNELS.slice(0, 5);
     const [json, packed] = [
