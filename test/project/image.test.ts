@@ -91,6 +91,7 @@ describe.runIf(full).each([{ installs: false }, { installs: true }])(
       const variables = { HOST: '127.0.0.1', PORT: String(port), TIMESCALE_URL: database.url };
       const server = image.spawn([...words(given('ENTRYPOINT')[0]), ...words(given('CMD')[0])], {
         ...variables,
+        FEEDS: 'push',
         ROLES: 'ingest,gateway,signals',
       });
       let said = '';

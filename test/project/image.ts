@@ -17,6 +17,8 @@ interface Who {
  * the image's root.
  */
 export class Image {
+  readonly #running = new Set<ChildProcess>();
+
   private constructor(
     private readonly root: string,
     /** Who the container would run as: nobody, where the tests may choose. */
@@ -57,10 +59,13 @@ export class Image {
     const env = { ...environment, DATA_DIR: join(this.root, 'final', 'data'), ...variables };
     const [name = '', ...args] = command;
     const program = name === 'node' ? process.execPath : name;
-    return spawn(program, args, { cwd: this.app, env, stdio: ['ignore', 'pipe', 'pipe'], ...this.who });
+    const child = spawn(program, args, { cwd: this.app, env, stdio: ['ignore', 'pipe', 'pipe'], ...this.who });
+    this.#running.add(child);
+    return child;
   }
 
   async remove(): Promise<void> {
+    for (const child of this.#running) child.kill('SIGKILL');
     await rm(this.root, { recursive: true, force: true });
   }
 
