@@ -72,6 +72,40 @@ export async function memory(name: string, load: Load): Promise<number> {
   });
 }
 
+export type Ticks = number;
+
+/** A server with its clients connected, which can be measured again and again. */
+export interface Pair {
+  readonly port: number;
+  microsPerDelivery(ticks: Ticks): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export async function startPair(
+  name: string,
+  load: Load,
+  nodeOptions: readonly string[],
+  args: readonly string[],
+): Promise<Pair> {
+  const server = new Worker(`./servers/${name}.ts`, SERVER_CORE, nodeOptions, args);
+  const client = new Worker('./client.ts', CLIENT_CORE);
+  const ready = await server.ask('ready');
+  await client.ask('connected', connectCommand(ready, load));
+  const deliveries = load.clients * load.channelsPerClient;
+  return {
+    port: num(ready, 'port'),
+    microsPerDelivery: async (ticks) => {
+      const { run, report } = await measure(server, client, load, deliveries, ticks);
+      if (num(report, 'frames') !== deliveries * ticks) throw new Error(`${name}: frames are missing`);
+      return num(run, 'cpuMicros') / (deliveries * ticks);
+    },
+    stop: async () => {
+      await client.stop();
+      await server.stop();
+    },
+  };
+}
+
 async function withPair<R>(
   name: string,
   nodeOptions: readonly string[],

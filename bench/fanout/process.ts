@@ -9,9 +9,9 @@ export class Worker {
   readonly #waiting = new Map<string, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
   #failure: Error | null = null;
 
-  constructor(script: string, core: number, nodeOptions: readonly string[] = []) {
+  constructor(script: string, core: number, nodeOptions: readonly string[] = [], args: readonly string[] = []) {
     const file = fileURLToPath(new URL(script, import.meta.url));
-    const node = [process.execPath, '--expose-gc', ...nodeOptions, '--import', 'tsx', file];
+    const node = [process.execPath, '--expose-gc', ...nodeOptions, '--import', 'tsx', file, ...args];
     // Thousands of sockets: take all the descriptors the system allows.
     const shell =
       'ulimit -n "$(ulimit -Hn)"; core=$0; command -v taskset >/dev/null && exec taskset -c "$core" "$@"; exec "$@"';

@@ -1,13 +1,15 @@
 /**
  * Fan-out of ours against a bare uWebSockets.js app, `ws` and Socket.IO. See README.md beside this file.
- *   node --import tsx bench/fanout/run.ts [--mode strict|tick|memory|all] [--servers bare,ours,…] [--rounds 5]
+ *   node --import tsx bench/fanout/run.ts [--mode strict|tick|memory|cost|all] [--servers bare,ours,…] [--rounds 5]
  *     [--clients 200,1000,5000] [--tick-clients 1000] [--memory-clients 5000] [--deliveries 1000000] [--json]
  */
 import { parseArgs } from 'node:util';
+import { cost, type Watch } from './cost.js';
 import { type Capacity, capacity, type Load, memory } from './modes.js';
 import { median, type Round, summarize } from './summary.js';
 
 const FLOOR = 'bare';
+const COST_TARGET = 1.02;
 const { values } = parseArgs({
   options: {
     mode: { type: 'string', default: 'all' },
@@ -60,7 +62,32 @@ if (wants('memory')) {
     }),
   );
 }
+if (wants('cost')) {
+  const load = { clients: Number(values['tick-clients']), channels: 200, channelsPerClient: 10 };
+  const ticks = Math.max(5, Math.round(Number(values.deliveries) / (load.clients * load.channelsPerClient)));
+  await reportCost(load, ticks);
+}
 if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+
+/** A round is one segment of each. */
+async function reportCost(load: Load, ticks: number): Promise<void> {
+  const title = `cost of being watched, tick fan-out, ${load.clients} clients, µs of server CPU a delivery`;
+  say(`\n${title}`);
+  const all = await cost(load, ticks, rounds * 4);
+  for (const watch of ['plain', 'scraped', 'traced'] as const) {
+    const figures = all.map((round) => round[watch]);
+    const ratios = all.map((round) => round[watch] / round.plain);
+    const range = `${Math.min(...ratios).toFixed(3)}–${Math.max(...ratios).toFixed(3)}`;
+    say(
+      `  ${watch.padEnd(15)} median ${format(median(figures)).padStart(12)}  ${median(ratios).toFixed(3)} × plain (${range})`,
+    );
+  }
+  const met = (['scraped', 'traced'] satisfies Watch[]).every(
+    (watch) => median(all.map((round) => round[watch] / round.plain)) <= COST_TARGET,
+  );
+  say(`  target ≤ ${COST_TARGET}: ${met ? 'met' : 'MISSED'}`);
+  results.push({ title, better: 'lower', rounds: all });
+}
 
 function wants(mode: string): boolean {
   return values.mode === 'all' || values.mode === mode;

@@ -19,7 +19,6 @@ import { symbolsRoute } from '../http/symbols.js';
 import { type TradeIntake, tradesRoute } from '../http/trades.js';
 import { udfRoutes } from '../http/udf/routes.js';
 import { HttpStats, watched } from '../http/watched.js';
-import { noTracer } from '../kit/tracer.js';
 import type { Metrics } from '../ops/metrics.js';
 import { readEpochs } from '../store/timescale/writers.js';
 import type { HttpHandler } from '../wire/http.js';
@@ -126,7 +125,7 @@ async function fill(registry: SymbolRegistry, read: Readable, { statuses }: Part
 
 /** The answers of all routes, observed. */
 function watchOf(around: Around, routes: readonly Route[], stats: HttpStats) {
-  const { clock, log, tracer = noTracer } = around;
+  const { clock, log, tracer = null } = around;
   const names = new RouteNames([...routes.map(({ path }) => path), '/api/v3/*']);
   return (handler: HttpHandler): HttpHandler => watched(handler, { routes: names, stats, tracer, clock, log });
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../kit/clock.js';
 import { DurationHistogram } from '../kit/histogram.js';
 import type { Log } from '../kit/log.js';
-import type { Span, Tracer } from '../kit/tracer.js';
+import type { Tracer } from '../kit/tracer.js';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../wire/http.js';
 import type { RouteNames } from './route-names.js';
 
@@ -30,45 +30,56 @@ export class HttpStats {
 export interface WatchOptions {
   readonly routes: RouteNames;
   readonly stats: HttpStats;
-  readonly tracer: Tracer;
+  /** null: there are no traces. */
+  readonly tracer: Tracer | null;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** The same answers; each request is counted and timed, is a span that goes on from the caller's, and is logged where it failed. */
+/**
+ * The same answers, in the same turn; each request is counted and timed, is a span that goes on from the caller's, and is logged
+ * where it failed.
+ */
 export function watched(handler: HttpHandler, options: WatchOptions): HttpHandler {
   const { routes, stats, tracer, clock } = options;
   const failures = new FailedRequests(options.log, clock);
-  const timed = async (request: HttpRequest, route: string): Promise<HttpResponse> => {
+  return (request) => {
+    const route = routes.of(request.path);
     const began = clock.now();
-    // What a handler throws is answered, and logged, by the transport.
-    let status = 500;
-    try {
-      const response = await handler(request);
-      status = response.status;
-      return response;
-    } finally {
+    const note = (status: number): void => {
       const durationMs = clock.now() - began;
       stats.note(request.method, route, status, durationMs);
       if (status >= 500) failures.tell(request, { route, status, durationMs });
+    };
+    // What a handler throws is answered with 500, and logged, by the transport.
+    const broken = (error: unknown): never => {
+      note(500);
+      throw error;
+    };
+    const noted = (response: HttpResponse): HttpResponse => {
+      note(response.status);
+      return response;
+    };
+    try {
+      const answer =
+        tracer === null || UNTRACED.has(route) ? handler(request) : inSpan(handler, request, route, tracer);
+      return answer instanceof Promise ? answer.then(noted, broken) : noted(answer);
+    } catch (error) {
+      return broken(error);
     }
   };
-  const traced = async (request: HttpRequest, route: string, span: Span): Promise<HttpResponse> => {
-    const response = await timed(request, route);
+}
+
+function inSpan(handler: HttpHandler, request: HttpRequest, route: string, tracer: Tracer): Promise<HttpResponse> {
+  const method = METHODS.has(request.method) ? request.method : '_OTHER';
+  const attributes = { 'http.request.method': method, 'http.route': route };
+  const caller = { traceparent: request.header('traceparent'), tracestate: request.header('tracestate') };
+  return tracer.span(`${method} ${route}`, { kind: 'server', attributes, ...caller }, async (span) => {
+    const response = await handler(request);
     span.set({ 'http.response.status_code': response.status });
     if (response.status >= 500) span.failed(String(response.status));
     return response;
-  };
-  return (request) => {
-    const route = routes.of(request.path);
-    if (UNTRACED.has(route)) return timed(request, route);
-    const method = METHODS.has(request.method) ? request.method : '_OTHER';
-    const attributes = { 'http.request.method': method, 'http.route': route };
-    const caller = { traceparent: request.header('traceparent'), tracestate: request.header('tracestate') };
-    return tracer.span(`${method} ${route}`, { kind: 'server', attributes, ...caller }, (span) =>
-      traced(request, route, span),
-    );
-  };
+  });
 }
 
 /** So that the X-Request-Id that a client names is found in the log. */

@@ -108,6 +108,11 @@ describe.each(TRANSPORTS)('gateway on %s', (transport) => {
     expect(await client.type('error')).toMatchObject({ id: 1, channel: 'candles:NOPE:1m', code: 'unknown_symbol' });
     expect(harness.gateway.channels).toBe(0);
     expect(harness.bus.wants('NOPE', '1m')).toBe(false);
+    // Those that wait behind another one too, whose channels are let go of meanwhile.
+    client.send({ op: 'subscribe', id: 2, channels: ['candles:NO:1m', 'candles:NEITHER:1m', 'candles:NOR:1m'] });
+    await client.sync();
+    const codes = client.all('error').map(({ id, code }) => [id, code]);
+    expect(codes.slice(1)).toEqual([2, 2, 2].map((id) => [id, 'unknown_symbol']));
   });
 
   it('says the same in MessagePack', async () => {

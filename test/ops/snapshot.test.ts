@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DurationHistogram } from '../../src/kit/histogram.js';
 import { Metrics, PREFIX, type Value } from '../../src/ops/metrics.js';
 import { countersOf, merge, type Snapshot, sum } from '../../src/ops/snapshot.js';
 
@@ -49,6 +50,23 @@ describe('the metrics of several processes', () => {
           name,
         ).toBeGreaterThanOrEqual(values.length);
     }
+  });
+
+  it('histograms add up bucket by bucket, also with those of processes that ended', async () => {
+    const timed = (...durationsMs: number[]) => {
+      const histogram = new DurationHistogram();
+      for (const durationMs of durationsMs) histogram.observe(durationMs);
+      const histograms = () => [[{ stage: 'x' }, histogram]] as const;
+      return new Metrics([{ name: 'lag_seconds', help: 'Help.', labels: ['stage'], histograms }]).snapshot();
+    };
+    const lines = await merged([await timed(3, 2000), await timed(3)], countersOf(await timed(90_000), PREFIX));
+    expect(lines.filter((line) => line === '# TYPE candlecast_lag_seconds histogram')).toHaveLength(1);
+    expect(lines).toContain('candlecast_lag_seconds_bucket{stage="x",le="0.0025"} 0');
+    expect(lines).toContain('candlecast_lag_seconds_bucket{stage="x",le="0.005"} 2');
+    expect(lines).toContain('candlecast_lag_seconds_bucket{stage="x",le="60"} 3');
+    expect(lines).toContain('candlecast_lag_seconds_bucket{stage="x",le="+Inf"} 4');
+    expect(lines).toContain('candlecast_lag_seconds_count{stage="x"} 4');
+    expect(lines).toContain('candlecast_lag_seconds_sum{stage="x"} 92.006');
   });
 
   it('counters of those that ended go on counting, their gauges do not', async () => {

@@ -1,0 +1,3 @@
+import { serveMeasured } from './measured.js';
+
+await serveMeasured(process.argv[2] ?? null);
