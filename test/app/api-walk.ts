@@ -4,9 +4,10 @@ import { SECTIONS } from '../../src/app/api-documents.js';
 import type { Answer, Operation } from '../../src/http/documents/operation.js';
 import type { Server } from '../support/server.js';
 
-/** Analytics answer from another database: test/http/analytics. */
-export const isElsewhere = (path: string): boolean => path.startsWith('/v1/analytics/');
+/** Analytics answer from another database, in test/http/analytics. */
+const isElsewhere = (path: string): boolean => path.startsWith('/v1/analytics/');
 
+/** Those whose answers are looked at here. */
 export const OPERATIONS = new Map(
   SECTIONS.flatMap(({ operations }) =>
     operations.filter(({ path }) => !isElsewhere(path)).map((one) => [one.id, one] as const),
