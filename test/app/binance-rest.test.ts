@@ -158,6 +158,12 @@ describe('other answers', () => {
     expect(before).toBeGreaterThanOrEqual(1);
   });
 
+  it('times are milliseconds: microseconds are refused', async () => {
+    const inUnit = (unit: string) => get(server, '/api/v3/time', { headers: { 'x-mbx-time-unit': unit } });
+    expect(await inUnit('MICROSECOND')).toMatchObject({ status: 400, body: { code: -1020 } });
+    expect(await inUnit('MILLISECOND')).toMatchObject({ status: 200 });
+  });
+
   it('exchangeInfo', async () => {
     const { body } = await ask<{ symbols: object[] }>('exchangeInfo', { symbols: '["XRPETH"]' });
     expect(body).toMatchObject({

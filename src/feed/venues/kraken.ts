@@ -48,7 +48,9 @@ export const kraken: Venue = {
 function parse(text: string): VenueMessage[] {
   const frame = asFields(parseExact(text));
   if (frame.method === 'subscribe') {
-    return frame.success === true ? [{ kind: 'subscribed' }] : [{ kind: 'refused', reason: asText(frame.error) }];
+    if (frame.success === true) return [{ kind: 'subscribed' }];
+    // Each pair is answered for itself: one that the venue does not have must not hold up the others.
+    return [{ kind: 'refused', reason: asText(frame.error) }, { kind: 'subscribed' }];
   }
   if (frame.channel !== 'trade') return [];
   return asList(frame.data).map((item) => {

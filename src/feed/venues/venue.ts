@@ -24,6 +24,7 @@ export interface Beat {
 export type VenueMessage =
   | { readonly kind: 'trade'; readonly native: string; readonly trade: RawTrade }
   | { readonly kind: 'beat'; readonly native: string; readonly beat: Beat }
+  /** One of the answers that a subscription waits for. */
   | { readonly kind: 'subscribed' }
   | { readonly kind: 'refused'; readonly reason: string }
   /** This connection is about to be closed by the venue. */

@@ -66,6 +66,9 @@ class BinanceRest {
       throw errors.unsupported('There is nothing at this path.', 404);
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') throw errors.wrongMethod(request.method);
+    // Who asks for microseconds would take our milliseconds for them.
+    if (/^micro/i.test(request.header('x-mbx-time-unit') ?? ''))
+      throw errors.unsupported('Times are milliseconds here.');
     const reader = this.#sources.readers.planOf(request);
     if (reader instanceof Promise) return reader.then((later) => endpoint.answer(request.query, planOf(later)));
     return endpoint.answer(request.query, planOf(reader));
