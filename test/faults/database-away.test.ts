@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { postgresOptions } from '../../src/store/embedded/start.js';
+import { eventually, get, metric, Places, post } from '../app/support.js';
 import { ClosedRecorder } from '../support/closed-recorder.js';
 import { testDataDir } from '../support/database.js';
 import { asKline, exchangeKlines, type Kline, TRADES_FILE } from '../support/oracle.js';
 import { DatabaseServer, Server } from '../support/server.js';
-import { eventually, get, metric, Places, post } from '../app/support.js';
 
 const klines = exchangeKlines();
 const places = new Places();

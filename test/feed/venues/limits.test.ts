@@ -43,11 +43,9 @@ test('Binance: connections and messages of no more symbols than the venue takes,
   });
   const venue: Venue = { ...binance(), newest: async () => null, seek: async () => null, page: async () => [] };
   let feed: VenueFeed | null = null;
-  // What was due by now has come and is answered: 200, 200 and 50 symbols in messages of 50.
   const clock: VirtualClock = new VirtualClock(NOW, () => {
-    if (feed === null) return true;
-    const due = Math.min(4, 1 + Math.floor((clock.now() - NOW) / venue.limits.messageEveryMs));
-    return answered >= 2 * due + 1 && feed.traffic.frames === answered;
+    const traffic = feed?.traffic;
+    return traffic === undefined || (told.size === 3 && traffic.frames === answered);
   });
   feed = new VenueFeed(
     { venue, natives, ws: url, rest: 'http://127.0.0.1:9', suffix: '', backfillHours: 1 },
@@ -61,7 +59,8 @@ test('Binance: connections and messages of no more symbols than the venue takes,
     expect(messages.flatMap(({ symbols }) => symbols).length).toBeLessThanOrEqual(symbolsPerConnection);
     for (const [n, { at, symbols }] of messages.entries()) {
       expect(symbols.length).toBeLessThanOrEqual(symbolsPerSubscribe);
-      expect(at - (messages[n - 1]?.at ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(messageEveryMs);
+      // It may be heard later than it was sent, never before.
+      expect(at).toBeGreaterThanOrEqual(NOW + n * messageEveryMs);
     }
   }
   const all = [...told.values()].flat().flatMap(({ symbols }) => symbols);
