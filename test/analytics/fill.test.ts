@@ -196,7 +196,7 @@ describe('what is killed', () => {
   });
   afterAll(async () => {
     await database?.stop();
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
   });
   const analytics = (): TestAnalytics => ({ database, dataDir, stop: async () => {} });
   const kill = (): void => {

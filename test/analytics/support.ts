@@ -135,7 +135,7 @@ export async function embeddedAnalytics(): Promise<TestAnalytics> {
     dataDir,
     stop: async () => {
       await database.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
@@ -159,7 +159,7 @@ export async function servedAnalytics(): Promise<TestAnalytics> {
       await database.stop();
       port.close();
       await engine.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop();
   await database?.stop();
-  await rm(directory, { recursive: true, force: true });
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function overRest(server: Server): Promise<WireCandle[]> {

@@ -20,7 +20,7 @@ export class Places {
   }
 
   keep(path: string): void {
-    this.#undo.push(() => rm(path, { recursive: true, force: true }));
+    this.#undo.push(() => rm(path, { recursive: true, force: true, maxRetries: 5 }));
   }
 
   /** A file system of its own; null where mounting is not allowed. */

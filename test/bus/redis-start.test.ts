@@ -150,7 +150,7 @@ describe('over TLS', () => {
         expect(await startOn(`rediss://127.0.0.1:${port}/?ca=${dir}/none`)).toMatch(/cannot be read/);
       });
     } finally {
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 });

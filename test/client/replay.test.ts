@@ -153,7 +153,7 @@ describe('replay', () => {
 
 it('a server that is killed: another one goes on with it; and the example, over the same candles', async () => {
   const dataDir = await testDataDir();
-  onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }));
   const database = await DatabaseServer.start(dataDir);
   const sql = new Database({ url: database.url, clock: systemClock });
   await fill(sql, A, MINUTES);

@@ -46,7 +46,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop();
   origins.close();
-  await rm(directory, { recursive: true, force: true });
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** 59 hours of real trades in some seconds. */

@@ -19,7 +19,7 @@ let client: OracleClient | undefined;
 afterEach(async () => {
   client?.stop();
   await server?.stop();
-  for (const directory of directories) await rm(directory, { recursive: true, force: true });
+  for (const directory of directories) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 });
 
 it('two days without a feed: the hole is announced before the first candle after it', { timeout: 90_000 }, async () => {

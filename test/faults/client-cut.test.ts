@@ -23,7 +23,7 @@ const accepted = () => proxies.reduce((sum, proxy) => sum + proxy.accepted, 0);
 afterEach(async () => {
   for (const proxy of proxies) await proxy.stop();
   await server?.stop();
-  if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
+  if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 it(`connections of clients cut at any byte, ${CUTS} times (SEED=${seed})`, {

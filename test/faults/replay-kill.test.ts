@@ -10,13 +10,13 @@ import { DatabaseServer, type Environment, Server } from '../support/server.js';
 import { generator } from './kit/random.js';
 import { explainFailure, seed, times } from './kit/scenario.js';
 
-const KILLS = times(5, 50);
-const KILLS_WITH_DATABASE = times(2, 10);
+const KILLS = times(3, 50);
+const KILLS_WITH_DATABASE = times(1, 10);
 const klines = exchangeKlines();
 const directories: string[] = [];
 
 afterAll(async () => {
-  for (const directory of directories) await rm(directory, { recursive: true, force: true });
+  for (const directory of directories) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function temporary(): Promise<string> {

@@ -185,7 +185,7 @@ describe('plans', () => {
 describe('a database that dies in the middle', () => {
   it('is told, and the replay goes on where it was', async () => {
     const dataDir = await testDataDir();
-    onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+    onTestFinished(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }));
     const open = async () => {
       const engine = await startEmbeddedDatabase({ dataDir, log: silentLog });
       const database = new Database({ url: engine.url, clock: systemClock, max: 2, deadlineMs: 2_000 });

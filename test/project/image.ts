@@ -66,7 +66,7 @@ export class Image {
 
   async remove(): Promise<void> {
     for (const child of this.#running) child.kill('SIGKILL');
-    await rm(this.root, { recursive: true, force: true });
+    await rm(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
 
   async #make({ name, instructions }: Stage, installs: boolean): Promise<void> {

@@ -104,7 +104,7 @@ describe('the program for bots', () => {
   afterAll(async () => {
     for (const bot of bots) await bot.kill();
     await server?.stop();
-    await rm(directory, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   });
 
   /** 59 hours of real trades in some seconds. */

@@ -23,7 +23,7 @@ beforeEach(async () => {
   dataDir = await testDataDir();
 });
 afterEach(async () => {
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function start(): Promise<EmbeddedDatabase> {
@@ -109,7 +109,7 @@ it('an address that is too long for a socket is refused', async () => {
 
 async function place(): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'candlecast-place-'));
-  onTestFinished(() => rm(parent, { recursive: true, force: true }));
+  onTestFinished(() => rm(parent, { recursive: true, force: true, maxRetries: 5 }));
   return join(parent, 'sockets');
 }
 

@@ -22,7 +22,7 @@ describe('migrations on a real PostgreSQL', () => {
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'candlecast-migrations-'));
   });
-  afterEach(() => rm(directory, { recursive: true, force: true }));
+  afterEach(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
 
   const file = (name: string, text: string) => writeFile(join(directory, name), text);
   const run = (upTo?: number) => migrate({ sql, directory, log: silentLog, ...(upTo === undefined ? {} : { upTo }) });

@@ -9,7 +9,7 @@ let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'candlecast-quarantine-'));
 });
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
 
 it('makes the directory with the first record, and adds the next ones', async () => {
   const place = join(directory, 'data', 'quarantine');

@@ -11,7 +11,7 @@ export { minute, minutes, T0 } from './spool-records.js';
 
 export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'candlecast-spool-'));
-  onTestFinished(async () => await rm(directory, { recursive: true, force: true }));
+  onTestFinished(async () => await rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
 }
 

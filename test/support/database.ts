@@ -39,7 +39,7 @@ export async function testDatabase(): Promise<TestDatabase> {
   const database = await startEmbeddedDatabase({ dataDir, log: silentLog });
   return client(database.url, dataDir, async () => {
     await database.stop();
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
   });
 }
 
@@ -62,7 +62,7 @@ async function template(): Promise<string> {
   await sql.end();
   await database.stop();
   // Another test file may have been quicker.
-  await rename(draft, path).catch(() => rm(draft, { recursive: true, force: true }));
+  await rename(draft, path).catch(() => rm(draft, { recursive: true, force: true, maxRetries: 5 }));
   return path;
 }
 
@@ -102,7 +102,7 @@ export async function realPostgres({ fsync = false }: { fsync?: boolean } = {}):
   const database = client(url, directory, async () => {
     server.kill('SIGINT');
     if (server.exitCode === null) await once(server, 'exit');
-    await rm(directory, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   });
   await migratePlain(database.connect({ max: 1 }));
   return database;

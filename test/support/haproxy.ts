@@ -61,7 +61,7 @@ export class Haproxy {
   async stop(): Promise<void> {
     const ended = new Promise((resolve) => this.child.once('close', resolve));
     if (this.child.exitCode === null && this.child.kill('SIGKILL')) await ended;
-    await rm(this.directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

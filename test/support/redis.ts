@@ -110,7 +110,7 @@ export class RedisServer {
 
   async stop(): Promise<void> {
     await this.kill();
-    await rm(this.dir, { recursive: true, force: true });
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 
   async #spawn(): Promise<void> {

@@ -101,7 +101,7 @@ afterAll(async () => {
   await browser?.close();
   elsewhere?.close();
   await server?.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 beforeEach(async () => {

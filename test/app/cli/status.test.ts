@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const status = (): Promise<DatabaseStatus> =>

@@ -32,7 +32,7 @@ export async function readSource(file: string): Promise<string> {
  */
 export async function buildEdited(name: string, edits: readonly Edit[]): Promise<string> {
   const place = join(ROOT, 'node_modules', '.cache', 'candlecast', 'builds', name);
-  await rm(place, { recursive: true, force: true });
+  await rm(place, { recursive: true, force: true, maxRetries: 5 });
   await mkdir(place, { recursive: true });
   const outdir = join(place, 'dist');
   const edited = new Set<string>();

@@ -90,6 +90,6 @@ export class ClusterNode {
       this.thaw();
       await this.server.stop('SIGKILL');
     }
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }

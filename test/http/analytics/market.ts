@@ -40,7 +40,7 @@ export class AnalyticsMarket {
 
   async close(): Promise<void> {
     await this.#analytics.stop();
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** Nothing else is there afterwards. Each day is written twice, wrong at first. */
