@@ -15,6 +15,7 @@ const BENCHES = {
   binance: 'bench/binance.ts',
   sdk: 'bench/sdk.ts',
   analytics: 'bench/analytics.ts',
+  'analytics-queries': 'bench/analytics/queries.ts',
   start: 'bench/start.ts',
 };
 

@@ -14,9 +14,18 @@ export async function spans(
 
 /** First and last day that any symbol has; null: there is none. */
 export async function marketSpan(database: Reads): Promise<Span | null> {
-  const [span] = await database.rows<Span & { days: number }>(
-    'SELECT min(date) AS first, max(date) AS last, count() AS days FROM daily_ohlcv FINAL',
-    {},
-  );
+  return (await readMarket(database, NEWEST)) ?? (await readMarket(database, ALL));
+}
+
+async function readMarket(database: Reads, sql: string): Promise<Span | null> {
+  const [span] = await database.rows<Span & { days: number }>(sql, {});
   return span === undefined || span.days === 0 ? null : { first: span.first, last: span.last };
 }
+
+const ALL = 'SELECT min(date) AS first, max(date) AS last, count() AS days FROM daily_ohlcv FINAL';
+
+/** Without FINAL both ends stand in the table's own records; the last one may be a day that was taken away. */
+const NEWEST = `
+  WITH (SELECT (min(date), max(date)) FROM daily_ohlcv) AS ends
+  SELECT ends.1 AS first, max(date) AS last, count() AS days
+  FROM daily_ohlcv FINAL WHERE date > ends.2 - 31`;
