@@ -30,6 +30,7 @@ export interface TestDatabase {
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const TIMESCALE_MIGRATIONS = join(ROOT, 'sql', 'timescale');
+const MIGRATIONS = [TIMESCALE_MIGRATIONS, join(ROOT, 'sql', 'postgres')];
 /** Databases made once and copied for each test: creating one takes seconds. */
 const TEMPLATES = join(ROOT, 'node_modules', '.cache', 'candlecast');
 
@@ -52,13 +53,13 @@ export async function testDataDir(): Promise<string> {
 
 /** A data directory with a migrated database, made when it is missing. */
 async function template(): Promise<string> {
-  const path = join(TEMPLATES, `timescale-${await templateKey()}`);
+  const path = join(TEMPLATES, `database-${await templateKey()}`);
   if (await exists(path)) return path;
   await mkdir(TEMPLATES, { recursive: true });
   const draft = await mkdtemp(join(TEMPLATES, 'draft-'));
   const database = await startEmbeddedDatabase({ dataDir: draft, log: silentLog });
   const sql = postgres(database.url, { ...postgresOptions(database.url), max: 1 });
-  await migrate({ sql, directory: TIMESCALE_MIGRATIONS, log: silentLog });
+  for (const directory of MIGRATIONS) await migrate({ sql, directory, log: silentLog });
   await sql.end();
   await database.stop();
   // Another test file may have been quicker.
@@ -67,10 +68,10 @@ async function template(): Promise<string> {
 }
 
 async function templateKey(): Promise<string> {
-  const { migrations } = await readMigrations(TIMESCALE_MIGRATIONS);
+  const sets = await Promise.all(MIGRATIONS.map(readMigrations));
   const engine = await readFile(join(ROOT, 'node_modules', '@unni-craftsman', 'pglite', 'package.json'));
   const hash = createHash('sha256').update(engine);
-  for (const { checksum } of migrations) hash.update(checksum);
+  for (const { checksum } of sets.flatMap(({ migrations }) => migrations)) hash.update(checksum);
   return hash.digest('hex').slice(0, 16);
 }
 

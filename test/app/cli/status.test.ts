@@ -1,11 +1,13 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { showStatus } from '../../../src/app/cli/status.js';
 import { importCandles } from '../../../src/app/cli/transfer.js';
 import type { DatabaseStatus } from '../../../src/app/status.js';
 import { systemClock } from '../../../src/kit/clock.js';
 import { silentLog } from '../../../src/kit/log.js';
+import { postgresOptions } from '../../../src/store/embedded/start.js';
 import { Spool } from '../../../src/store/spool/spool.js';
 import { minutes } from '../../store/spool-support.js';
 import { testDataDir } from '../../support/database.js';
@@ -32,6 +34,9 @@ const status = (): Promise<DatabaseStatus> =>
   json({ DATA_DIR: dataDir }, (g) => showStatus(g, { json: true, limit: '50' }));
 
 test('what is stored, beside the process that serves the embedded database', async () => {
+  const sql = postgres(server.url, { ...postgresOptions(server.url), max: 1 });
+  await sql`DELETE FROM schema_migrations WHERE migration_set = 'postgres' AND version > 1`;
+  await sql.end();
   const before = await status();
   expect(before).toMatchObject({ embedded: true, spool: { bytesBehind: 0 }, stored: { symbols: 0 } });
   expect(before.schemas.map(({ set, state }) => `${set}: ${state}`)).toEqual([
