@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 const shared = { testTimeout: 150_000, hookTimeout: 120_000, isolate: false };
 
 /** Faults of which a short version runs here; `npm run test:faults` runs all of them, in full. */
-const SHORT = ['database', 'gateway-kill', 'ingest-kill', 'oracle', 'plants', 'proxy', 'redis', 'replay-kill', 'signals'];
+const SHORT = ['oracle', 'plants', 'proxy', 'replay-kill', 'signals', 'together'];
 const long = readdirSync('test/faults').filter(
   (file) => file.endsWith('.test.ts') && !SHORT.includes(file.slice(0, -'.test.ts'.length)),
 );

@@ -1,9 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
-import { between, pick } from './kit/random.js';
+import { killGateway } from './kit/rounds.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { within } from './kit/within.js';
 
@@ -21,21 +20,8 @@ it(`gateway kill -9, ${KILLS} times: clients resume on another`, { timeout: 60_0
   explainFailure('gateway-kill', () => cluster);
   cluster = await Cluster.start({ ingest: 1, gateways: 3, symbols: ['AAA', 'BBB'], speed: 120 });
   crowd = await Crowd.join(cluster, seed, { clients: 12, channels: cluster.channels('1m', '1m:closed', '5m:closed') });
-  const { random } = crowd;
   const whole = new Distribution();
-  for (let kill = 0; kill < KILLS; kill++) {
-    await pause(between(random, 100, 700));
-    const gateway = pick(random, cluster.gateways);
-    const cut = crowd.on(gateway.port);
-    const started = performance.now();
-    await gateway.kill();
-    const back = cut.map(async (client) => {
-      await client.until(() => client.port !== gateway.port && client.isWhole);
-      whole.add(performance.now() - started);
-    });
-    await within(WHOLE_MAX_MS, `clients of ${gateway.name} whole again`, Promise.all(back));
-    await gateway.start();
-  }
+  for (let kill = 0; kill < KILLS; kill++) await killGateway(cluster, crowd, whole);
   await within(WHOLE_MAX_MS, 'candles go on', crowd.advance(1));
   await report('gateway kill -9', { 'ms until whole again': whole, kills: KILLS });
   await crowd.expectTruth();

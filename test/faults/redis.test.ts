@@ -4,7 +4,7 @@ import { PublishWatch } from './kit/audit.js';
 import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
-import { between } from './kit/random.js';
+import { killRedis } from './kit/rounds.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { untilHealed, untilStale } from './kit/staleness.js';
 import { within } from './kit/within.js';
@@ -39,14 +39,7 @@ describe('Redis', () => {
     explainFailure('redis-kill', () => cluster);
     const stale = new Distribution();
     const healed = new Distribution();
-    for (let kill = 0; kill < KILLS; kill++) {
-      const killed = performance.now();
-      await cluster.redis.kill();
-      await within(LIMIT_MS, 'told that it is stale', untilStale(crowd, killed, stale));
-      await pause(between(crowd.random, 500, 2500));
-      await cluster.redis.restart();
-      await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
-    }
+    for (let kill = 0; kill < KILLS; kill++) await killRedis(cluster, crowd, { stale, healed });
     await report('Redis kill -9', { 'ms until stale': stale, 'ms until healed': healed, kills: KILLS });
     await expectUnharmed();
     if (full) expect(stale.percentile(99)).toBeLessThanOrEqual(2000);

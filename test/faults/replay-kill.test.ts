@@ -1,16 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, expect, it } from 'vitest';
 import { postgresOptions } from '../../src/store/embedded/start.js';
 import { ClosedRecorder } from '../support/closed-recorder.js';
+import { testDataDir } from '../support/database.js';
 import { asKline, exchangeKlines, type Kline, TRADES_FILE } from '../support/oracle.js';
 import { DatabaseServer, type Environment, Server } from '../support/server.js';
 import { generator } from './kit/random.js';
-import { explainFailure, seed, times } from './kit/scenario.js';
+import { explainFailure, full, seed, times } from './kit/scenario.js';
 
-const KILLS = times(3, 50);
+const KILLS = times(1, 50);
+/** Event time to wall time. */
+const SPEED = full ? 12_000 : 40_000;
 const KILLS_WITH_DATABASE = times(1, 10);
 const klines = exchangeKlines();
 const directories: string[] = [];
@@ -20,7 +22,7 @@ afterAll(async () => {
 });
 
 async function temporary(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'candlecast-kill-'));
+  const directory = await testDataDir();
   directories.push(directory);
   return directory;
 }
@@ -61,11 +63,11 @@ it(`kill -9 at ${KILLS} points of a replay: the client and the table still equal
 }, async () => {
   explainFailure('replay-kill', () => undefined);
   const directory = await temporary();
-  const database = await DatabaseServer.start(join(directory, 'db'));
+  const database = await DatabaseServer.start(directory);
   const env = {
     DATA_DIR: join(directory, 'node'),
     DATABASE_URL: database.url,
-    FEEDS: `replay:${TRADES_FILE}?speed=12000&symbol=XRPETH`,
+    FEEDS: `replay:${TRADES_FILE}?speed=${SPEED}&symbol=XRPETH`,
   };
   const recorder = await lives(KILLS, env, seed);
   expect(recorder.faults).toEqual([]);

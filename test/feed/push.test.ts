@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest';
 import { PushFeed } from '../../src/feed/push/push.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { HOUR_MS, MINUTE_MS } from '../../src/market/interval.js';
+import { bundled } from '../support/bundle.js';
 import { ManualClock, settle } from './manual-clock.js';
 import { bench, storedUpTo } from './recorder.js';
 
@@ -310,9 +311,10 @@ test('a torn record is dropped with a warning, a corrupt one is an error', async
 
 test('kill -9: every acknowledged trade comes again', { timeout: 120_000 }, async () => {
   const dataDir = mkdtempSync(join(root, 'kill-'));
+  const program = await bundled('test/feed/push-child.ts');
   const acknowledged = new Set<number>();
   for (let round = 0; round < 5; round++) {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'test/feed/push-child.ts', dataDir, String(round)], {
+    const child = spawn(process.execPath, [program, dataDir, String(round)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: child.stdout });

@@ -2,11 +2,10 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatEventId, listOf, parseEventId } from '../../src/gateway/sse/event-id.js';
-import type { ServerMessage } from '../../src/wire/messages.js';
 import { Follower } from './follower.js';
 import { Harness, TRANSPORTS, type TransportName } from './harness.js';
 import { TestMarket } from './market.js';
-import { SseClient } from './sse-client.js';
+import { type Heard, SseClient } from './sse-client.js';
 import { PLAN, TestUsers } from './users.js';
 
 const LIVE = 'candles:BTCUSDT:1m';
@@ -52,8 +51,13 @@ async function flood(harness: Harness, market: TestMarket, round: number): Promi
 /** Everything published so far has been heard on the channel. */
 async function caughtUp(client: SseClient, market: TestMarket, channel = LIVE): Promise<void> {
   const interval = channel.includes(':5m') ? '5m' : '1m';
-  const isThere = (m: ServerMessage) => 'seq' in m && m.channel === channel && m.seq === market.lastDurable[interval];
-  await client.until(() => client.messages.some(isThere));
+  const isThere = (m: Heard['data']) => 'seq' in m && m.channel === channel && m.seq === market.lastDurable[interval];
+  let seen = 0;
+  await client.until(() => {
+    const news = client.heard.slice(seen);
+    seen += news.length;
+    return news.some(({ data }) => isThere(data));
+  });
 }
 
 describe.each(TRANSPORTS)('server-sent events on %s', (transport) => {

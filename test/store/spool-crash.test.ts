@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { SpoolWriteError } from '../../src/store/spool/errors.js';
+import { bundled } from '../support/bundle.js';
 import { minute, minutes, openSpool, pendingOf, temporaryDirectory } from './spool-support.js';
 
 const CHILD = fileURLToPath(new URL('./spool-child.ts', import.meta.url));
@@ -16,9 +17,9 @@ interface Run {
   readonly stderr: string;
 }
 
-/** Runs the child until it ends by itself, or kills it when it has acknowledged `killAfter` minutes. */
-function runChild(args: readonly string[], killAfter: number, shellPrefix = ''): Promise<Run> {
-  const command = [process.execPath, '--import', 'tsx', CHILD, ...args].map((word) => `'${word}'`).join(' ');
+/** Runs the bundled child until it ends by itself, or kills it when it has acknowledged `killAfter` minutes. */
+function runChild(program: string, args: readonly string[], killAfter: number, shellPrefix = ''): Promise<Run> {
+  const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ');
   const child = spawn('bash', ['-c', `${shellPrefix}exec ${command}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let stderr = '';
@@ -58,9 +59,10 @@ async function storedNumbers(directory: string): Promise<Set<number>> {
 
 test(`everything acknowledged is there after each of ${KILLS} kills`, { timeout: 120_000 }, async () => {
   const directory = await temporaryDirectory();
+  const program = await bundled(CHILD);
   const acknowledged: number[] = [];
   for (let kill = 0; kill < KILLS; kill++) {
-    const run = await runChild([directory, String(kill * 1_000_000)], 1 + Math.floor(Math.random() * 200));
+    const run = await runChild(program, [directory, String(kill * 1_000_000)], 1 + Math.floor(Math.random() * 200));
     expect(run.signal, run.stderr).toBe('SIGKILL');
     acknowledged.push(...run.acknowledged);
   }
@@ -72,7 +74,12 @@ test(`everything acknowledged is there after each of ${KILLS} kills`, { timeout:
 test('where a file may not grow the append fails, and all that was acknowledged stays', async () => {
   const directory = await temporaryDirectory();
   // The shell counts in KiB; the limit cuts a write in the middle of a frame.
-  const run = await runChild([directory, '0', '1000000'], Number.POSITIVE_INFINITY, 'ulimit -f 50; ');
+  const run = await runChild(
+    await bundled(CHILD),
+    [directory, '0', '1000000'],
+    Number.POSITIVE_INFINITY,
+    'ulimit -f 50; ',
+  );
   expect(run.stderr).toContain('EFBIG');
   expect(run.acknowledged.length).toBeGreaterThan(100);
   const stored = await storedNumbers(directory);

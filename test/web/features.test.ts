@@ -1,12 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Frame, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ServerMessage, WireCandle } from '../../src/wire/messages.js';
+import { testDataDir } from '../support/database.js';
 import { Program, restartablePort, Server } from '../support/server.js';
 import { launchBrowser } from './browser.js';
 
@@ -67,14 +66,14 @@ const start = (port: number) =>
   Server.start({ DATA_DIR: dataDir, FEEDS: `demo;replay:${TRADES}?speed=0&symbol=XRPETH`, PORT: String(port) });
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'candlecast-features-'));
+  dataDir = await testDataDir();
+  [browser, server] = await Promise.all([launchBrowser(), start(await restartablePort())]);
   const made = new Program(
     ['user', 'create', PUBLISHER.email, '--role', 'publisher'],
     { DATA_DIR: dataDir },
     `${PUBLISHER.password}\n`,
   );
   expect(await made.exited()).toBe(0);
-  [browser, server] = await Promise.all([launchBrowser(), start(await restartablePort())]);
   for (;;) {
     const { symbols } = await server.json<{ symbols: { symbol: string; synthetic: boolean; state: string }[] }>(
       '/v1/symbols',
@@ -106,13 +105,19 @@ afterAll(async () => {
 
 beforeEach(async () => {
   errors = [];
-  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  page = await context.newPage();
-  page.on('console', (message) => {
+  context = await browser.newContext({ viewport: { width: 1000, height: 640 } });
+  page = await newPage();
+});
+
+/** Its errors are kept. */
+async function newPage(): Promise<Page> {
+  const opened = await context.newPage();
+  opened.on('console', (message) => {
     if (message.type() === 'error') errors.push(message.text());
   });
-  page.on('pageerror', (error) => errors.push(String(error)));
-});
+  opened.on('pageerror', (error) => errors.push(String(error)));
+  return opened;
+}
 
 afterEach(async () => {
   await context.close();
@@ -147,6 +152,10 @@ async function logIn(stay = false): Promise<void> {
   await page.getByTestId('login').waitFor({ state: 'hidden' });
 }
 
+function onScreen({ t, o, h, l, c, v }: WireCandle): ScreenBar {
+  return { time: t / 1000, open: +o, high: +h, low: +l, close: +c, volume: +v };
+}
+
 async function closed(symbol: string, interval: string): Promise<WireCandle[]> {
   const { candles } = await server.json<{ candles: WireCandle[] }>(
     `/v1/candles?symbol=${symbol}&interval=${interval}&limit=1000`,
@@ -155,7 +164,7 @@ async function closed(symbol: string, interval: string): Promise<WireCandle[]> {
 }
 
 describe('indicators', () => {
-  test('are computed from the candles on screen, shown in the legend and remembered', async () => {
+  test('are computed from the candles on screen, shown in the legend and remembered, and follow the candle that is open', async () => {
     await open('XRPETH/1m');
     await page.waitForFunction(() => candlecast.bars().length >= 500);
     await page.getByTestId('indicator-button').click();
@@ -176,23 +185,20 @@ describe('indicators', () => {
     await page.reload();
     await ready();
     expect(Object.keys(await page.evaluate(() => candlecast.indicators()))).toHaveLength(5);
+    await open(`${demo}/1m`);
+    await page.waitForFunction((symbol) => candlecast.state().symbol === symbol, demo);
+    await ready();
+    const before = await page.evaluate(() => candlecast.indicators().sma?.[0] ?? 0);
+    await page.waitForFunction((value) => candlecast.indicators().sma?.[0] !== value, before);
+    const [value, latest] = await page.evaluate(() => {
+      const bars = candlecast.bars().slice(-20);
+      return [candlecast.indicators().sma?.[0] ?? 0, bars.map(({ close }) => close)] as const;
+    });
+    expect(value).toBeCloseTo(latest.reduce((sum, close) => sum + close, 0) / 20, 6);
     await page.getByTestId('indicator-button').click();
     for (const id of ['sma', 'ema', 'bollinger', 'rsi', 'macd']) await page.getByTestId(`indicator-${id}`).uncheck();
     expect(await page.evaluate(() => candlecast.indicators())).toEqual({});
     expect(errors).toEqual([]);
-  });
-
-  test('follow the candle that is open', async () => {
-    await open(`${demo}/1m`);
-    await page.getByTestId('indicator-button').click();
-    await page.getByTestId('indicator-sma').check();
-    const before = await page.evaluate(() => candlecast.indicators().sma?.[0] ?? 0);
-    await page.waitForFunction((value) => candlecast.indicators().sma?.[0] !== value, before);
-    const [value, closes] = await page.evaluate(() => {
-      const bars = candlecast.bars().slice(-20);
-      return [candlecast.indicators().sma?.[0] ?? 0, bars.map(({ close }) => close)] as const;
-    });
-    expect(value).toBeCloseTo(closes.reduce((sum, close) => sum + close, 0) / 20, 6);
   });
 });
 
@@ -225,7 +231,7 @@ describe('the account', () => {
     expect(errors).toEqual([]);
   });
 
-  test('says what was wrong with a login, and lets try again', async () => {
+  test('says what was wrong with a login, and lets try again; it is forgotten with the page, unless it is to stay; two pages share it; a logout ends both', async () => {
     await open(`${demo}/1m`);
     await page.getByTestId('account-button').click();
     await page.getByTestId('login-email').fill(USER.email);
@@ -235,10 +241,6 @@ describe('the account', () => {
     await page.keyboard.press('Escape');
     await page.getByTestId('login').waitFor({ state: 'hidden' });
     expect(errors.filter((text) => !text.includes('401'))).toEqual([]);
-  });
-
-  test('is forgotten with the page, unless it is to stay; two pages share it; a logout ends both', async () => {
-    await open(`${demo}/1m`);
     await logIn();
     expect(await page.evaluate(() => localStorage.getItem('candlecast.refresh'))).toBeNull();
     await page.reload();
@@ -248,7 +250,7 @@ describe('the account', () => {
     await page.reload();
     const second = await context.newPage();
     await second.goto(`${server.url}/#${demo}/1m`);
-    for (const one of [page, second, page, second]) {
+    for (const one of [page, second]) {
       await one.waitForFunction(() => candlecast.markers().length > 0);
       expect(await one.getByTestId('account-label').textContent()).toBe('Account');
       await one.reload();
@@ -261,14 +263,6 @@ describe('the account', () => {
     await second.waitForFunction(() => candlecast.state().link === 'live');
     expect(await second.getByTestId('account-label').textContent()).toBe('Log in');
     expect(await page.evaluate(() => localStorage.getItem('candlecast.refresh'))).toBeNull();
-  });
-});
-
-describe('the health of a feed', () => {
-  test('says since when', async () => {
-    await open(`${demo}/1m`);
-    await page.getByTestId('health-button').click();
-    expect(await page.getByTestId('health-XRPETH').textContent()).toMatch(/Ended\d\d:\d\d:\d\d · /);
   });
 });
 
@@ -300,16 +294,9 @@ describe('a chart in a page of another origin', () => {
     await page.goto(elsewhereUrl('/widget'));
     const chart = await frame();
     await chart.waitForFunction(() => candlecastWidget.bars().length >= 500);
-    const onScreen = (await closed('XRPETH', '1m')).map(({ t, o, h, l, c, v }) => ({
-      time: t / 1000,
-      open: +o,
-      high: +h,
-      low: +l,
-      close: +c,
-      volume: +v,
-    }));
+    const candles = (await closed('XRPETH', '1m')).map(onScreen);
     const shown = await chart.evaluate(() => candlecastWidget.bars());
-    expect(shown.slice(-500)).toEqual(onScreen.slice(-500));
+    expect(shown.slice(-500)).toEqual(candles.slice(-500));
     expect(await chart.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
     await chart.evaluate(() => {
       window.sameDocument = true;
@@ -358,7 +345,13 @@ describe('UDF', () => {
 });
 
 describe('after a restart of the server', () => {
-  test('a chart and an EventSource in pages of another origin go on by themselves, with what they missed', async () => {
+  test('the page goes on without a reload and without a hole, and so do a chart and an EventSource in pages of another origin', async () => {
+    const own = await newPage();
+    await own.goto(`${server.url}/#${demo}/1m`);
+    await own.waitForFunction(() => candlecast.state().market === 'ready' && candlecast.state().link === 'live');
+    await own.evaluate(() => {
+      window.sameDocument = true;
+    });
     const events = await listening(`${server.url}/v1/sse?channels=candles:${demo}:1m,status&snapshot=5`);
     await page.goto(elsewhereUrl('/widget'));
     const chart = await frame();
@@ -367,10 +360,27 @@ describe('after a restart of the server', () => {
     await frame();
     await server.stop();
     await chart.waitForFunction(() => candlecastWidget.state().link !== 'live');
+    await own.waitForFunction(() => candlecast.state().link !== 'live');
+    await own.getByTestId('banner').waitFor({ state: 'visible' });
     server = await start(server.port);
-    await Promise.all([expectChartGoesOn(chart), expectEventsGoOn(events)]);
+    await Promise.all([expectPageGoesOn(own), expectChartGoesOn(chart), expectEventsGoOn(events)]);
+    expect(errors.filter((text) => !text.includes('ERR_CONNECTION_REFUSED'))).toEqual([]);
   }, 120_000);
 });
+
+async function expectPageGoesOn(own: Page): Promise<void> {
+  await own.waitForFunction(() => candlecast.state().market === 'ready' && candlecast.state().link === 'live');
+  const before = await own.evaluate(() => JSON.stringify(candlecast.bars().at(-1)));
+  await own.waitForFunction((text) => JSON.stringify(candlecast.bars().at(-1)) !== text, before);
+  const shown = await own.evaluate(() => candlecast.bars());
+  const known = (await closed(demo, '1m')).filter(({ x }) => x).map(onScreen);
+  const from = Math.max(shown[0]?.time ?? 0, known[0]?.time ?? 0);
+  const until = Math.min(shown.at(-1)?.time ?? 0, known.at(-1)?.time ?? 0);
+  const within = (bar: ScreenBar) => bar.time >= from && bar.time < until;
+  expect(known.filter(within).length).toBeGreaterThan(0);
+  expect(shown.filter(within)).toEqual(known.filter(within));
+  expect(await own.evaluate(() => window.sameDocument)).toBe(true);
+}
 
 async function expectChartGoesOn(chart: Frame): Promise<void> {
   await frame();
