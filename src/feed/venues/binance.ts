@@ -12,6 +12,7 @@ export type BinanceStream = 'trade' | 'aggTrade';
 /**
  * Binance spot, and whoever speaks its dialect. Limits and shapes: developers.binance.com/docs/binance-spot-api-docs
  * (1,024 streams a connection, 5 messages a second, connections of 24 h; 6,000 weight a minute, 25 a page of trades).
+ * A symbol that it does not have is subscribed like any other and stays silent; REST tells (400, -1121).
  * The closing kline of a minute names its last trade id, which proves that a quiet minute was quiet.
  */
 export function binance(stream: BinanceStream = 'trade'): Venue {
@@ -46,7 +47,7 @@ function subscribe(natives: readonly string[], number: number, stream: BinanceSt
 function parse(text: string, isRaw: boolean): VenueMessage[] {
   const frame = asFields(JSON.parse(text));
   if ('result' in frame) return [{ kind: 'subscribed' }];
-  if (isFields(frame.error)) return [{ kind: 'refused', reason: asText(frame.error.msg) }];
+  if (isFields(frame.error)) return [{ kind: 'refused', native: null, reason: asText(frame.error.msg), whole: true }];
   const event = isFields(frame.data) ? frame.data : frame;
   switch (event.e) {
     case 'trade':

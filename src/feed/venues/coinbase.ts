@@ -53,10 +53,15 @@ function parse(text: string): VenueMessage[] {
     case 'subscriptions':
       return [{ kind: 'subscribed' }];
     case 'error':
-      return [{ kind: 'refused', reason: `${asText(frame.message)} ${asText(frame.reason)}`.trim() }];
+      return [refusal(`${asText(frame.message)} ${asText(frame.reason)}`.trim())];
     default:
       return [];
   }
+}
+
+/** "Failed to subscribe XYZ-USD is not a valid product": nothing of the message was subscribed. */
+function refusal(reason: string): VenueMessage {
+  return { kind: 'refused', native: /[A-Z0-9]+-[A-Z0-9]+/.exec(reason)?.[0] ?? null, reason, whole: true };
 }
 
 function heartbeat(native: string, frame: Fields): VenueMessage[] {

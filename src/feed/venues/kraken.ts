@@ -1,9 +1,12 @@
 import { isSymbol } from '../../market/symbol.js';
 import { asFields, asList, asText, type Fields, isoToMs, parseExact, plainNumber, requireId } from './json.js';
+import { RefusedError } from './rest.js';
 import type { Get, RawTrade, Venue, VenueMessage } from './venue.js';
 
 const PAGE = 1000;
 const NS_PER_MS = 1_000_000n;
+/** Said with status 200. */
+const UNKNOWN_PAIR = 'EQuery:Unknown asset pair';
 /** Names that REST knows by the old code. */
 const OLD_CODES: Readonly<Record<string, string>> = { BTC: 'XBT', DOGE: 'XDG' };
 
@@ -49,8 +52,8 @@ function parse(text: string): VenueMessage[] {
   const frame = asFields(parseExact(text));
   if (frame.method === 'subscribe') {
     if (frame.success === true) return [{ kind: 'subscribed' }];
-    // Each pair is answered for itself: one that the venue does not have must not hold up the others.
-    return [{ kind: 'refused', reason: asText(frame.error) }, { kind: 'subscribed' }];
+    // Each pair is answered for itself.
+    return [{ kind: 'refused', native: asText(frame.symbol), reason: asText(frame.error), whole: false }];
   }
   if (frame.channel !== 'trade') return [];
   return asList(frame.data).map((item) => {
@@ -87,6 +90,7 @@ async function page(get: Get, native: string, fromId: number, afterMs: number): 
 async function trades(get: Get, native: string, query: string): Promise<RawTrade[]> {
   const answer = asFields(parseExact(await get(`/0/public/Trades?pair=${pairOf(native)}&${query}`)));
   const errors = asList(answer.error).map(asText);
+  if (errors.includes(UNKNOWN_PAIR)) throw new RefusedError(404, UNKNOWN_PAIR);
   if (errors.length > 0) throw new Error(`Kraken: ${errors.join(', ')}`);
   const list = Object.entries(asFields(answer.result)).find(([name]) => name !== 'last')?.[1];
   return asList(list).map(recorded);

@@ -35,7 +35,8 @@ export class Lane {
   #attempt = 0;
   #retryAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
-  #reportedUnknown = false;
+  /** Who does not take the symbol. */
+  #refusedBy: 'stream' | 'rest' | null = null;
   /** Of the newest trade that the stream brought. */
   #streamedTime = Number.NEGATIVE_INFINITY;
 
@@ -59,9 +60,9 @@ export class Lane {
     return this.#track;
   }
 
-  /** Nothing is missing between what is stored and what streams in. */
+  /** Nothing is missing between what is stored and what streams in, or nothing is to come. */
   get isWhole(): boolean {
-    return this.#track.next !== null && !this.#track.hasHole;
+    return this.#refusedBy !== null || (this.#track.next !== null && !this.#track.hasHole);
   }
 
   get isWorking(): boolean {
@@ -72,15 +73,22 @@ export class Lane {
     this.#stopped = true;
   }
 
+  /** The venue does not stream this symbol. */
+  refuse(reason: string): void {
+    this.#refuse('stream', { reason });
+  }
+
   offer(raw: RawTrade): void {
     const trade = this.#read(raw);
     if (trade === null) return;
+    this.#refusedBy = null;
     this.#track.offer(trade, this.#now);
     if (trade.time > this.#streamedTime) this.#streamedTime = trade.time;
     this.#health.seen(trade.time);
   }
 
   beat(beat: Beat): void {
+    this.#refusedBy = null;
     if (beat.untilMs <= this.#venueNow + FUTURE_TOLERANCE_MS) this.#track.beat(beat, this.#now);
   }
 
@@ -123,6 +131,7 @@ export class Lane {
         this.#fetching = need !== 'probe';
         if (!(await this.#meet(need))) return this.#later(null);
         this.#attempt = 0;
+        if (this.#refusedBy === 'rest') this.#refusedBy = null;
         need = this.#track.needs(this.#now, this.#venueNow);
       }
       this.#fetching = false;
@@ -137,11 +146,22 @@ export class Lane {
     this.#retryAt = error instanceof RateLimitedError ? error.untilMs : this.#now + pause;
     if (error === null || this.#stopped) return;
     const isUnknown = error instanceof RefusedError && (error.status === 400 || error.status === 404);
-    const fields = { err: error, venue: venue.name, symbol: native };
-    if (!isUnknown) context.log.warn(fields, 'a request to the venue failed; it is made again');
-    else if (!this.#reportedUnknown)
-      context.log.error(fields, 'the venue does not take this symbol; is it spelt right?');
-    this.#reportedUnknown ||= isUnknown;
+    if (isUnknown && this.#track.next === null) this.#refuse('rest', { err: error });
+    else
+      context.log.warn(
+        { err: error, venue: venue.name, symbol: native },
+        'a request to the venue failed; it is made again',
+      );
+  }
+
+  #refuse(by: 'stream' | 'rest', why: object): void {
+    const { context, venue, native } = this.#options;
+    if (this.#refusedBy === null)
+      context.log.error(
+        { ...why, venue: venue.name, symbol: native },
+        'the venue does not take this symbol; is it spelt right, and not delisted?',
+      );
+    if (this.#refusedBy !== 'stream') this.#refusedBy = by;
   }
 
   /** @returns whether there was progress. */
@@ -216,7 +236,7 @@ export class Lane {
   /** A stream that is up and brings nothing while REST has trades is dead without knowing it; one that lost a trade is not. */
   #noteStall(owed: readonly Trade[]): void {
     const { line, timings } = this.#options;
-    if (line.liveSince === null) return;
+    if (line.liveSince === null || this.#refusedBy === 'stream') return;
     const from = Math.max(line.liveSince - this.#options.rest.skewMs + timings.stallMs, this.#streamedTime + 1);
     const to = this.#venueNow - timings.stallMs;
     if (owed.some(({ time }) => time >= from && time <= to)) line.replace(`${this.symbol} has stalled`);
@@ -225,6 +245,10 @@ export class Lane {
   #showHealth(liveSince: number | null): void {
     const { timings } = this.#options;
     const isLate = this.#venueNow - this.#track.proved > timings.staleAfterMs;
+    if (this.#refusedBy !== null) {
+      this.#health.become('stale');
+      return;
+    }
     if (!this.#fetching && this.#track.next === null) return;
     if (this.#fetching && (this.#track.hasHole || this.#track.next === null)) this.#health.become('backfilling');
     else if (liveSince === null || isLate) this.#health.become('stale');

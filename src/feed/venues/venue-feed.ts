@@ -156,8 +156,13 @@ export class VenueFeed implements Feed {
     if (this.#stopped) return;
     if (message.kind === 'trade') this.#laneOf(message.native)?.offer(message.trade);
     else if (message.kind === 'beat') this.#laneOf(message.native)?.beat(message.beat);
-    else if (message.kind === 'refused')
-      this.#context.log.error({ venue: this.source, reason: message.reason }, 'the venue refuses a subscription');
+    else if (message.kind === 'refused') this.#refused(message.native, message.reason);
+  }
+
+  #refused(native: string | null, reason: string): void {
+    const lane = native === null ? undefined : this.#lanes.get(native);
+    if (lane !== undefined) lane.refuse(reason);
+    else this.#context.log.error({ venue: this.source, reason }, 'the venue refuses a subscription');
   }
 
   #laneOf(native: string): Lane | undefined {

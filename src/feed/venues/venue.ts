@@ -26,7 +26,11 @@ export type VenueMessage =
   | { readonly kind: 'beat'; readonly native: string; readonly beat: Beat }
   /** One of the answers that a subscription waits for. */
   | { readonly kind: 'subscribed' }
-  | { readonly kind: 'refused'; readonly reason: string }
+  /**
+   * A subscription is refused: of `native`, as far as the venue names it. `whole`: and with it that of every symbol of the same
+   * message; otherwise it is one of the answers that are waited for.
+   */
+  | { readonly kind: 'refused'; readonly native: string | null; readonly reason: string; readonly whole: boolean }
   /** This connection is about to be closed by the venue. */
   | { readonly kind: 'closing' };
 

@@ -6,6 +6,7 @@ import { kraken } from '../../../src/feed/venues/kraken.js';
 import { TIMINGS, type Timings } from '../../../src/feed/venues/timings.js';
 import type { Venue } from '../../../src/feed/venues/venue.js';
 import { VenueFeed } from '../../../src/feed/venues/venue-feed.js';
+import type { Clock } from '../../../src/kit/clock.js';
 import type { Candle } from '../../../src/market/candle.js';
 import type { SymbolStatus } from '../../../src/market/event.js';
 import { essence, type ReferenceCandle, referenceMinutes } from '../../candles/reference.js';
@@ -52,10 +53,12 @@ interface Told {
 
 /** What the engine made of what the feed delivered. */
 export class Outcome implements TradeSink {
+  constructor(private readonly clock: Clock) {}
+
   readonly engine = new CandleEngine(GRACE_MS, 1);
   readonly closed: Told[] = [];
   readonly gaps: { symbol: string; from: number; to: number; reason: string }[] = [];
-  readonly statuses: SymbolStatus[] = [];
+  readonly statuses: (SymbolStatus & { readonly at: number })[] = [];
 
   trade(trade: Parameters<TradeSink['trade']>[0]) {
     const outcome = this.engine.apply(trade);
@@ -77,7 +80,7 @@ export class Outcome implements TradeSink {
   async ready(): Promise<void> {}
 
   status(status: SymbolStatus): void {
-    this.statuses.push(status);
+    this.statuses.push({ ...status, at: this.clock.now() });
   }
 
   #take(): void {
@@ -128,7 +131,7 @@ export async function play(port: VenuePort, seed: number): Promise<Played> {
   const clock = new VirtualClock(start + script.skewMs, isQuiet);
   const mock = new MockVenue({ port, dialect: makeDialect(), clock, script, trades });
   const urls = port.add(String(seed), mock);
-  const outcome = new Outcome();
+  const outcome = new Outcome(clock);
   const storedEnd = script.storedAgoMs === null ? null : Math.floor((start - script.storedAgoMs) / MINUTE) * MINUTE;
   const stored = storedEnd === null ? null : { lastOpenTime: storedEnd - MINUTE, lastClosedEnd: storedEnd };
   const log = new LogLines();
@@ -170,11 +173,18 @@ export async function play(port: VenuePort, seed: number): Promise<Played> {
     to: number,
   ): string[] {
     return of.symbols.flatMap((symbol, i) => {
+      const told = it.statuses.filter((status) => status.symbol === symbol);
       const own = all.filter(({ native, time }) => native === natives[i] && time >= from);
       const found = verdict(it, symbol, own, to, storedEnd === null);
       if (!by.isHard && it.gaps.some((gap) => gap.symbol === symbol))
         found.push(`${symbol}: a gap although REST answered: ${JSON.stringify(it.gaps)}`);
-      const { state = '', since = 0 } = it.statuses.findLast((status) => status.symbol === symbol) ?? {};
+      for (const [n, { state, since, at }] of told.entries()) {
+        const before = told[n - 1];
+        // The moment of the change, which a refresh does not move.
+        const right = before?.state === state ? before.since : at;
+        if (since !== right) found.push(`${symbol}: ${state} since ${since}, not ${right}, told at ${at}`);
+      }
+      const { state = '', since = 0 } = told.at(-1) ?? {};
       // Where ids jump at the venue itself, REST is asked about it.
       const isAsking = state === 'backfilling' && since > to + by.skewMs - 10_000;
       if (state !== 'live' && !isAsking) found.push(`${symbol}: ${state} after everything was well again`);

@@ -96,6 +96,7 @@ test('Kraken: a pair that it does not have does not hold up the others', async (
   line.start();
   while (line.frames < 2) await clock.quiet();
   expect(line.liveSince).toBe(NOW);
-  expect(messages).toContainEqual({ kind: 'refused', reason: 'Currency pair not supported TYPO/USD' });
+  const reason = 'Currency pair not supported TYPO/USD';
+  expect(messages).toContainEqual({ kind: 'refused', native: 'TYPO/USD', reason, whole: false });
   line.stop();
 });

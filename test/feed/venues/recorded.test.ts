@@ -60,7 +60,7 @@ async function replay({ venue, dialect, frames, tradeOf, storedEnd, forMs }: Rec
   });
   const server: RecordedVenue = new RecordedVenue({ port, dialect, clock, frames, tradeOf });
   const urls = port.add(venue.name, server);
-  const sink = new Sink();
+  const sink = new Sink(clock);
   const stored = storedEnd === null ? null : { lastOpenTime: storedEnd - MINUTE, lastClosedEnd: storedEnd };
   const log = new LogLines();
   const resume = () => stored ?? { lastOpenTime: null, lastClosedEnd: null };

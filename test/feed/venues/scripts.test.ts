@@ -17,7 +17,13 @@ afterAll(() => port.close());
 test(`${LAST - FIRST + 1} scripted venues: no candle is wrong unless a gap was announced before it`, async () => {
   const seeds = Array.from({ length: LAST - FIRST + 1 }, (_, i) => FIRST + i);
   const faults: string[] = [];
-  const sum = { minutes: 0, gaps: 0, backfilled: 0, sent: {} as Record<string, number> };
+  const sum = {
+    minutes: 0,
+    gaps: 0,
+    backfilled: 0,
+    sent: {} as Record<string, number>,
+    states: {} as Record<string, number>,
+  };
   const work = async () => {
     for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
       const played = await play(port, seed);
@@ -25,6 +31,7 @@ test(`${LAST - FIRST + 1} scripted venues: no candle is wrong unless a gap was a
       sum.minutes += played.minutes;
       sum.gaps += played.outcome.gaps.length;
       sum.backfilled += played.backfilled;
+      for (const { state } of played.outcome.statuses) sum.states[state] = (sum.states[state] ?? 0) + 1;
       for (const [kind, count] of Object.entries(played.sent)) sum.sent[kind] = (sum.sent[kind] ?? 0) + count;
     }
   };
@@ -35,5 +42,6 @@ test(`${LAST - FIRST + 1} scripted venues: no candle is wrong unless a gap was a
   expect(sum.minutes).toBeGreaterThan(1000);
   expect(sum.gaps).toBeGreaterThan(10);
   expect(sum.backfilled).toBeGreaterThan(5000);
+  for (const state of ['live', 'stale', 'gap', 'backfilling']) expect(sum.states[state], state).toBeGreaterThan(50);
   for (const [kind, count] of Object.entries(sum.sent)) expect(count, kind).toBeGreaterThan(50);
 });
