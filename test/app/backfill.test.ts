@@ -9,8 +9,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { WireCandle } from '../../src/wire/messages.js';
 import { binanceDialect } from '../feed/venues/dialects.js';
 import type { TrueTrade } from '../feed/venues/truth.js';
+import { testDataDir } from '../support/database.js';
 import { asKline, exchangeKlines, TRADES_FILE } from '../support/oracle.js';
 import { Program, Server } from '../support/server.js';
+import { here } from './here.js';
 import { ended, Places } from './support.js';
 
 const places = new Places();
@@ -71,7 +73,8 @@ async function exchange(): Promise<{ http: HttpServer; url: string; asked: strin
 }
 
 beforeAll(async () => {
-  [dataDir, archive] = await Promise.all([places.directory(), places.directory()]);
+  [dataDir, archive] = await Promise.all([testDataDir(), places.directory()]);
+  places.keep(dataDir);
   await writeFile(join(archive, 'XRPETH-trades-2019-10-11.zip'), zipped('XRPETH-trades-2019-10-11.csv', published(11)));
   await writeFile(join(archive, 'XRPETH-trades-2019-10-12.csv.gz'), gzipSync(published(12)));
   await writeFile(join(archive, 'XRPETH-trades-2019-10-13.csv'), published(13));
@@ -88,7 +91,7 @@ test.each([
   [['--from', '2019-10-11', '--to', '2999-01-01'], /--to must be in the past/],
   [['--from', '2019-10-11', '--to', '2019-10-15', '--archive', '.'], /no file such as XRPETH-trades/],
 ])('%j is refused with what would be right', async (args, message) => {
-  const { code, said } = await run(...args);
+  const { code, said } = await here(['backfill', 'binance', 'XRPETH', ...args], { DATA_DIR: dataDir });
   expect([code, said]).toEqual([2, expect.stringMatching(message)]);
 });
 

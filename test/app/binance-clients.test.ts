@@ -27,6 +27,9 @@ describe('clients of Binance, of which only the host is changed', () => {
   let host: string;
   /** What the native API says of minutes that are over. */
   let history: Row[];
+  /** Of each client that is connected: called before the server is killed, it gives how to see that it goes on. */
+  const connected = new Map<string, () => () => Promise<void>>();
+  const closes: (() => unknown)[] = [];
 
   beforeAll(async () => {
     const databaseDir = await testDataDir();
@@ -48,17 +51,12 @@ describe('clients of Binance, of which only the host is changed', () => {
   });
 
   afterAll(async () => {
+    for (const close of closes) await close();
     await collector.stop();
     await server.stop('SIGKILL');
     await database.stop('SIGKILL');
     await places.clear();
   });
-
-  /** The process is gone as if the machine were, and comes back on its port. */
-  async function killAndRestart(): Promise<void> {
-    await server.stop('SIGKILL');
-    server = await Server.start(env);
-  }
 
   async function ccxtClient() {
     const api = { public: `http://${host}/api/v3`, ws: { spot: `ws://${host}/stream` } };
@@ -90,6 +88,7 @@ describe('clients of Binance, of which only the host is changed', () => {
 
   it('ccxt', async () => {
     const exchange = await ccxtClient();
+    closes.push(() => exchange.close());
     const markets = await exchange.loadMarkets();
     expect(Object.keys(markets).sort()).toEqual(['BTC/USDT', 'ETH/USDT', 'XRP/ETH']);
     expect(markets['BTC/USDT']).toMatchObject({ active: true, spot: true, base: 'BTC', precision: { price: 1e-8 } });
@@ -119,20 +118,21 @@ describe('clients of Binance, of which only the host is changed', () => {
     await expect(exchange.watchOHLCV('BTC/USDT', '1s')).rejects.toThrow('bad interval');
     await expect(exchange.fetchOrderBook('BTC/USDT')).rejects.toThrow('There are no order books here');
 
-    const lost = exchange.watchOHLCV('ETH/USDT', '1m').then(() => exchange.watchOHLCV('ETH/USDT', '1m'));
-    const next = lost.then(function again(): Promise<unknown> {
-      return exchange.watchOHLCV('ETH/USDT', '1m').then(again);
+    connected.set('ccxt', () => {
+      const lost = exchange.watchOHLCV('ETH/USDT', '1m').then(function again(): Promise<unknown> {
+        return exchange.watchOHLCV('ETH/USDT', '1m').then(again);
+      });
+      const failed = expect(lost).rejects.toThrow(ccxt.NetworkError);
+      return async () => {
+        await failed;
+        const again = await eventually(
+          () => exchange.watchOHLCV('ETH/USDT', '1m').catch(() => []),
+          (found) => found.length > 0,
+        );
+        expect(again.at(-1)?.[0]).toBeGreaterThan(Date.now() - 2 * MINUTE_MS);
+        expect(await exchange.fetchOHLCV('BTC/USDT', '1m', since, history.length)).toEqual(candlesOf(history));
+      };
     });
-    const failed = expect(next).rejects.toThrow(ccxt.NetworkError);
-    await killAndRestart();
-    await failed;
-    const again = await eventually(
-      () => exchange.watchOHLCV('ETH/USDT', '1m').catch(() => []),
-      (found) => found.length > 0,
-    );
-    expect(again.at(-1)?.[0]).toBeGreaterThan(Date.now() - 2 * MINUTE_MS);
-    expect(await exchange.fetchOHLCV('BTC/USDT', '1m', since, history.length)).toEqual(candlesOf(history));
-    await exchange.close();
   });
 
   it('binance', async () => {
@@ -152,29 +152,27 @@ describe('clients of Binance, of which only the host is changed', () => {
     expect(codes).toEqual([-1121, -1120, -1020]);
 
     const socket = new WebsocketClient({ wsUrl: `ws://${host}/stream`, reconnectTimeout: 200 }, silent);
+    closes.push(() => socket.closeAll(true));
     const heard = new Heard<KlineFrame>();
     const answers = new Heard<unknown>();
     socket.on('message', (message) => heard.add(message as unknown as KlineFrame));
     socket.on('response', answers.add);
     socket.on('exception', answers.add);
-    try {
-      await socket.subscribe(['btcusdt@kline_1m', 'ethusdt@kline_5m'], 'main');
-      await heard.next(({ s, k }) => s === 'BTCUSDT' && k.i === '1m', 0);
-      await heard.next(({ s, k }) => s === 'ETHUSDT' && k.i === '5m', 0);
-      await socket.unsubscribe(['btcusdt@kline_1m'], 'main');
-      await answers.next((answer) => JSON.stringify(answer).includes('UNSUBSCRIBE'), 0);
-      const from = heard.items.length;
-      for (let i = 0; i < 3; i++) await heard.next(() => true);
-      expect(heard.items.slice(from).every(({ s }) => s === 'ETHUSDT')).toBe(true);
-      void Promise.resolve(socket.subscribe(['nope@kline_1m'], 'main')).catch(() => {});
-      await answers.next((answer) => JSON.stringify(answer).includes('no feed has the symbol'), 0);
-      await socket.unsubscribe(['nope@kline_1m'], 'main');
+    await socket.subscribe(['btcusdt@kline_1m', 'ethusdt@kline_5m'], 'main');
+    await heard.next(({ s, k }) => s === 'BTCUSDT' && k.i === '1m', 0);
+    await heard.next(({ s, k }) => s === 'ETHUSDT' && k.i === '5m', 0);
+    await socket.unsubscribe(['btcusdt@kline_1m'], 'main');
+    await answers.next((answer) => JSON.stringify(answer).includes('UNSUBSCRIBE'), 0);
+    const from = heard.items.length;
+    for (let i = 0; i < 3; i++) await heard.next(() => true);
+    expect(heard.items.slice(from).every(({ s }) => s === 'ETHUSDT')).toBe(true);
+    void Promise.resolve(socket.subscribe(['nope@kline_1m'], 'main')).catch(() => {});
+    await answers.next((answer) => JSON.stringify(answer).includes('no feed has the symbol'), 0);
+    await socket.unsubscribe(['nope@kline_1m'], 'main');
+    connected.set('binance', () => {
       const killedAt = Date.now();
-      await killAndRestart();
-      await heard.next(({ s, E }) => s === 'ETHUSDT' && E > killedAt, from);
-    } finally {
-      socket.closeAll(true);
-    }
+      return async () => void (await heard.next(({ s, E }) => s === 'ETHUSDT' && E > killedAt, from));
+    });
   });
 
   it('@binance/connector', async () => {
@@ -204,63 +202,77 @@ describe('clients of Binance, of which only the host is changed', () => {
       logger: silent,
       callbacks,
     });
+    closes.push(
+      () => raw.disconnect(),
+      () => both.disconnect(),
+    );
     raw.subscribe('btcusdt@kline_1m');
     both.subscribe(['btcusdt@kline_1m', 'xrpeth@kline_5m']);
-    try {
-      await heard.next((text) => text.startsWith('{"e":"kline"'), 0);
-      await combined.next((text) => text.startsWith('{"stream":"btcusdt@kline_1m","data":{"e":"kline"'), 0);
-      await combined.next((text) => text.startsWith('{"stream":"xrpeth@kline_5m"'), 0);
-      both.unsubscribe('btcusdt@kline_1m');
-      await combined.next((text) => text.startsWith('{"result":null'), 0);
-      const from = combined.items.length;
-      for (let i = 0; i < 3; i++) await combined.next(() => true);
-      expect(combined.items.slice(from).every((text) => text.startsWith('{"stream":"xrpeth'))).toBe(true);
-      await killAndRestart();
+    await heard.next((text) => text.startsWith('{"e":"kline"'), 0);
+    await combined.next((text) => text.startsWith('{"stream":"btcusdt@kline_1m","data":{"e":"kline"'), 0);
+    await combined.next((text) => text.startsWith('{"stream":"xrpeth@kline_5m"'), 0);
+    both.unsubscribe('btcusdt@kline_1m');
+    await combined.next((text) => text.startsWith('{"result":null'), 0);
+    const from = combined.items.length;
+    for (let i = 0; i < 3; i++) await combined.next(() => true);
+    expect(combined.items.slice(from).every((text) => text.startsWith('{"stream":"xrpeth'))).toBe(true);
+    connected.set('@binance/connector', () => async () => {
       await heard.next((text) => text.startsWith('{"e":"kline"'));
       await combined.next((text) => text.startsWith('{"stream":"xrpeth@kline_5m"'));
-    } finally {
-      raw.disconnect();
-      both.disconnect();
-    }
+    });
   });
 
   it('the tutorial datafeed of TradingView', async () => {
     const feed = new TutorialDatafeed(host);
-    try {
-      expect([await feed.resolve('BTCUSDT'), await feed.resolve('NOPE')]).toEqual([true, false]);
-      const [first, last] = [history[0]?.[0] ?? 0, history.at(-1)?.[0] ?? 0];
-      expect(await feed.bars('BTCUSDT', '1m', first, last)).toEqual(history);
-      expect(await feed.bars('NOPE', '1m', first, last)).toEqual({ code: -1121, msg: 'Invalid symbol.' });
-      await eventually(
-        () => feed.connections,
-        (count) => count === 1,
-      );
-      const [minutes, fives] = [new Heard<Bar>(), new Heard<Bar>()];
-      feed.subscribe('BTCUSDT', '1m', minutes.add);
-      feed.subscribe('ETHUSDT', '5m', fives.add);
-      await minutes.next(({ time }) => time > last, 0);
-      await fives.next(() => true, 0);
-      feed.unsubscribe('BTCUSDT', '1m');
-      const before = minutes.items.length;
-      for (let i = 0; i < 3; i++) await fives.next(() => true);
-      expect(minutes.items.length).toBe(before);
-      feed.subscribe('BTCUSDT', '7m', minutes.add);
-      await eventually(
-        () => feed.errors.length,
-        (count) => count === 1,
-      );
-      feed.unsubscribe('BTCUSDT', '7m');
-      feed.subscribe('BTCUSDT', '1m', minutes.add);
-      await minutes.next(() => true);
-      await killAndRestart();
+    closes.push(() => feed.close());
+    expect([await feed.resolve('BTCUSDT'), await feed.resolve('NOPE')]).toEqual([true, false]);
+    const [first, last] = [history[0]?.[0] ?? 0, history.at(-1)?.[0] ?? 0];
+    expect(await feed.bars('BTCUSDT', '1m', first, last)).toEqual(history);
+    expect(await feed.bars('NOPE', '1m', first, last)).toEqual({ code: -1121, msg: 'Invalid symbol.' });
+    await eventually(
+      () => feed.connections,
+      (count) => count === 1,
+    );
+    const [minutes, fives] = [new Heard<Bar>(), new Heard<Bar>()];
+    feed.subscribe('BTCUSDT', '1m', minutes.add);
+    feed.subscribe('ETHUSDT', '5m', fives.add);
+    await minutes.next(({ time }) => time > last, 0);
+    await fives.next(() => true, 0);
+    feed.unsubscribe('BTCUSDT', '1m');
+    const before = minutes.items.length;
+    for (let i = 0; i < 3; i++) await fives.next(() => true);
+    expect(minutes.items.length).toBe(before);
+    feed.subscribe('BTCUSDT', '7m', minutes.add);
+    await eventually(
+      () => feed.errors.length,
+      (count) => count === 1,
+    );
+    feed.unsubscribe('BTCUSDT', '7m');
+    feed.subscribe('BTCUSDT', '1m', minutes.add);
+    await minutes.next(() => true);
+    connected.set('the tutorial datafeed', () => async () => {
       await Promise.all([minutes.next(() => true), fives.next(() => true)]);
       expect(feed.connections).toBeGreaterThan(1);
       expect(feed.errors).toHaveLength(1);
       const times = minutes.items.map(({ time }) => time);
       expect(times).toEqual([...times].sort((a, b) => a - b));
       expect(await feed.bars('BTCUSDT', '1m', first, last)).toEqual(history);
-    } finally {
-      feed.close();
-    }
+    });
+  });
+
+  describe('when the process is gone as if the machine were, and comes back on its port', () => {
+    let goesOn: Map<string, () => Promise<void>>;
+    beforeAll(async () => {
+      goesOn = new Map([...connected].map(([name, ready]) => [name, ready()]));
+      await server.stop('SIGKILL');
+      server = await Server.start(env);
+    });
+
+    it.each(['ccxt', 'binance', '@binance/connector', 'the tutorial datafeed'])(
+      '%s goes on by itself',
+      async (name) => {
+        await expect(goesOn.get(name)?.()).resolves.toBeUndefined();
+      },
+    );
   });
 });

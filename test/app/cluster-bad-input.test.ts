@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { postgresOptions } from '../../src/store/embedded/start.js';
 import { FaultProxy } from '../faults/kit/proxy.js';
+import { testDataDir } from '../support/database.js';
 import { RedisServer } from '../support/redis.js';
 import { DatabaseServer, type Environment, Server } from '../support/server.js';
+import { here } from './here.js';
 import { ended, eventually, get, logged, metric, Places } from './support.js';
 
 /** What operators get wrong about Redis, at the boundary of the program. */
@@ -17,7 +21,7 @@ let common: Environment;
 
 beforeAll(async () => {
   redis = await RedisServer.start();
-  database = await DatabaseServer.start(await places.directory());
+  database = await startDatabase();
   common = { DATABASE_URL: database.url, REDIS_URL: redis.url, FEEDS: 'demo', HOST: '127.0.0.1' };
 });
 afterAll(async () => {
@@ -26,8 +30,15 @@ afterAll(async () => {
   await places.clear();
 });
 
-async function refused(env: Environment): Promise<string> {
-  const { code, said } = await ended([], { ...common, DATA_DIR: await places.directory(), ...env });
+async function startDatabase(): Promise<DatabaseServer> {
+  const directory = await testDataDir();
+  places.keep(directory);
+  return DatabaseServer.start(directory);
+}
+
+/** `run`: where processes are not what is tested, in this one. */
+async function refused(env: Environment, run = here): Promise<string> {
+  const { code, said } = await run([], { ...common, DATA_DIR: await places.directory(), ...env });
   expect(said).not.toContain('    at ');
   expect(code).toBe(2);
   return said;
@@ -35,7 +46,7 @@ async function refused(env: Environment): Promise<string> {
 
 describe.each(['ingest', 'gateway'])('a node with ROLES=%s', (ROLES) => {
   it('names a Redis that is not there, without its password', async () => {
-    const said = await refused({ ROLES, REDIS_URL: 'redis://user:hunter2@127.0.0.1:9' });
+    const said = await refused({ ROLES, REDIS_URL: 'redis://user:hunter2@127.0.0.1:9' }, ended);
     expect(said).toMatch(/REDIS_URL.*127\.0\.0\.1:9/s);
     expect(said).toMatch(/nothing listens|refused/i);
     expect(said).not.toContain('hunter2');
@@ -74,8 +85,11 @@ describe('a cluster', () => {
   it('does not share a prefix with one of another database', async () => {
     const env = { ...common, ROLES: 'gateway', DATA_DIR: await places.directory(), LOG_LEVEL: 'info' };
     const first = await Server.start(env);
-    // `candlecast db` counts its seconds from another creation.
-    const other = await DatabaseServer.start(await places.directory());
+    const other = await startDatabase();
+    const sql = postgres(other.url, { ...postgresOptions(other.url), max: 1 });
+    // What tells databases apart: this one was created a second later.
+    await sql`UPDATE writer_epochs SET epoch = epoch + 1, first_epoch = first_epoch + 1`;
+    await sql.end();
     const said = await refused({ ROLES: 'gateway', DATABASE_URL: other.url });
     expect(said).toContain('REDIS_PREFIX');
     const apart = await Server.start({ ...env, DATABASE_URL: other.url, REDIS_PREFIX: 'b:' });

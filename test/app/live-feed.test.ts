@@ -6,6 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import type { WireCandle } from '../../src/wire/messages.js';
 import { binanceDialect } from '../feed/venues/dialects.js';
 import type { TrueTrade } from '../feed/venues/truth.js';
+import { testDataDir } from '../support/database.js';
 import { Server } from '../support/server.js';
 import { ended, eventually, Places } from './support.js';
 
@@ -99,7 +100,9 @@ describe('a server with FEEDS=binance', () => {
   beforeAll(async () => {
     venue = await exchange();
     const FEEDS = `binance:${NATIVES.join(',')}?ws=${venue.ws}&rest=${venue.rest}`;
-    server = await Server.start({ DATA_DIR: await places.directory(), FEEDS });
+    const DATA_DIR = await testDataDir();
+    places.keep(DATA_DIR);
+    server = await Server.start({ DATA_DIR, FEEDS });
     await eventually(symbols, (answer) => answer.symbols.every(({ state }) => state === 'live'));
   });
 

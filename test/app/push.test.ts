@@ -125,47 +125,48 @@ describe('a late trade', () => {
   });
 });
 
-it('an acknowledged trade survives kill -9 right after', async () => {
-  const burst = Array.from({ length: 500 }, (_, index) => trade('KILL', index, START + index * 300, '7', '0.01'));
-  expect((await post(server, burst)).body.accepted).toBe(500);
-  expect(await server.stop('SIGKILL')).toBeNull();
-  server = await Server.start(env);
-  const kept = [0, 1, 2].map((minute) => candleOf('KILL', '1m', START + minute * MINUTE));
-  expect((await Promise.all(kept)).map((candle) => candle?.n)).toEqual([200, 200, 100]);
-  expect((await post(server, burst)).body).toMatchObject({ accepted: 0, duplicates: 500 });
-  expect(await candleOf('LATE', '1h', START)).toMatchObject({ h: '250.00000000', v: '60.50000000', r: 1 });
-});
-
-it('a collector that falls silent: its symbol is stale, and the gap comes before what follows', async () => {
+describe('kill -9', () => {
   const collector = '?collector=quiet';
-  const before = trade('QUIET', 1, Date.now(), '1');
-  await post(server, [before], {}, collector);
-  const status = await subscribed('status');
-  const state = () =>
-    status
-      .all('status')
-      .flatMap(({ symbols }) => symbols)
-      .findLast(({ symbol }) => symbol === 'QUIET')?.state;
-  await eventually(state, (now) => now === 'live');
-  const client = await subscribed('candles:QUIET:1m');
-  await eventually(state, (now) => now === 'stale', 40_000);
-  const listed = await server.json<{ symbols: SymbolStatus[] }>('/v1/symbols');
-  expect(listed.symbols.find(({ symbol }) => symbol === 'QUIET')?.state).toBe('stale');
+  let heardAt: number;
 
-  const after = trade('QUIET', 9, Date.now(), '2');
-  await post(server, [after], {}, collector);
-  await eventually(state, (now) => now === 'live');
-  await client.until((message) => message.type === 'candle' && message.candle.c === '2.00000000');
-  const [gap, ...more] = client.all('gap');
-  expect(more).toEqual([]);
-  expect(gap).toMatchObject({ to: after.time, reason: 'the collector was away' });
-  expect(gap?.from).toBeGreaterThanOrEqual(before.time);
-  const order = client.messages.flatMap((message) =>
-    message.type === 'gap' || (message.type === 'candle' && message.candle.c === '2.00000000') ? [message.type] : [],
-  );
-  expect(order[0]).toBe('gap');
-  client.socket.terminate();
-  status.socket.terminate();
+  it('right after it an acknowledged trade is there', async () => {
+    heardAt = Date.now();
+    expect((await post(server, [trade('QUIET', 1, heardAt, '1')], {}, collector)).body.accepted).toBe(1);
+    const burst = Array.from({ length: 500 }, (_, index) => trade('KILL', index, START + index * 300, '7', '0.01'));
+    expect((await post(server, burst)).body.accepted).toBe(500);
+    expect(await server.stop('SIGKILL')).toBeNull();
+    server = await Server.start(env);
+    const kept = [0, 1, 2].map((minute) => candleOf('KILL', '1m', START + minute * MINUTE));
+    expect((await Promise.all(kept)).map((candle) => candle?.n)).toEqual([200, 200, 100]);
+    expect((await post(server, burst)).body).toMatchObject({ accepted: 0, duplicates: 500 });
+    expect(await candleOf('LATE', '1h', START)).toMatchObject({ h: '250.00000000', v: '60.50000000', r: 1 });
+  });
+
+  it('until a collector is heard again its symbol is stale, and the gap comes before what follows', async () => {
+    const listed = await server.json<{ symbols: SymbolStatus[] }>('/v1/symbols');
+    expect(listed.symbols.find(({ symbol }) => symbol === 'QUIET')?.state).toBe('stale');
+    const client = await subscribed('status', 'candles:QUIET:1m');
+    const state = () =>
+      client
+        .all('status')
+        .flatMap(({ symbols }) => symbols)
+        .findLast(({ symbol }) => symbol === 'QUIET')?.state;
+    await eventually(state, (now) => now === 'stale');
+
+    const after = trade('QUIET', 9, Date.now(), '2');
+    await post(server, [after], {}, collector);
+    await eventually(state, (now) => now === 'live');
+    await client.until((message) => message.type === 'candle' && message.candle.c === '2.00000000');
+    const [gap, ...more] = client.all('gap');
+    expect(more).toEqual([]);
+    expect(gap).toMatchObject({ to: after.time, reason: 'the collector was away' });
+    expect(gap?.from).toBeGreaterThanOrEqual(heardAt);
+    const order = client.messages.flatMap((message) =>
+      message.type === 'gap' || (message.type === 'candle' && message.candle.c === '2.00000000') ? [message.type] : [],
+    );
+    expect(order[0]).toBe('gap');
+    client.socket.terminate();
+  });
 });
 
 it('pushed candles with their corrections are served from the store when nothing feeds them', async () => {

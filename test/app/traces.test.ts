@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestClient } from '../gateway/client.js';
 import { Collector, type SentSpan } from '../support/collector.js';
+import { testDataDir } from '../support/database.js';
 import { TRADES_FILE } from '../support/oracle.js';
 import { Server } from '../support/server.js';
 import { eventually, get, logged, metric, Places } from './support.js';
@@ -15,8 +16,10 @@ let server: Server;
 
 beforeAll(async () => {
   collector = await Collector.start();
+  const DATA_DIR = await testDataDir();
+  places.keep(DATA_DIR);
   server = await Server.start({
-    DATA_DIR: await places.directory(),
+    DATA_DIR,
     FEEDS: `replay:${TRADES_FILE}?speed=3000&symbol=XRPETH`,
     OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
     OTEL_SERVICE_NAME: 'candles-test',

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ServerMessage } from '../../src/wire/messages.js';
 import { TestClient } from '../gateway/client.js';
+import { testDataDir } from '../support/database.js';
 import { TRADES_FILE } from '../support/oracle.js';
 import { Program, Server } from '../support/server.js';
 import { get, Places } from './support.js';
@@ -24,7 +24,7 @@ let server: Server;
 
 /** Two and a half days of trades in a good minute: candles close all the time. */
 const env = () => ({
-  DATA_DIR: join(directory, 'data'),
+  DATA_DIR: directory,
   FEEDS: `replay:${TRADES_FILE}?speed=3000&symbol=XRPETH`,
   LOG_LEVEL: 'trace',
 });
@@ -78,7 +78,8 @@ const signals = (client: TestClient): SignalMessage[] => client.all('signal');
 const typesOf = (client: TestClient): string[] => signals(client).map(({ signal }) => signal.type);
 
 beforeAll(async () => {
-  directory = await places.directory();
+  directory = await testDataDir();
+  places.keep(directory);
   const password = secret('The-first-admin-9d1c');
   const create = new Program(
     ['user', 'create', 'root@example.com', '--role', 'admin'],

@@ -71,16 +71,19 @@ async function connectAll(server: Server): Promise<TestClient[]> {
   return clients;
 }
 
-async function allUp(server: Server): Promise<Page> {
+async function allUp(server: Server, workers = WORKERS): Promise<Page> {
   return eventually(
     () => page(server),
-    (metrics) => metrics.get('candlecast_workers') === WORKERS,
+    (metrics) => metrics.get('candlecast_workers') === workers,
   );
 }
 
 const count = (text: string, part: string): number => text.split(part).length - 1;
 
-describe.each(['uws', 'node'])('several workers on one port, with the transport %s', (TRANSPORT) => {
+describe.each([
+  ['uws', 'SIGTERM'],
+  ['node', 'SIGINT'],
+] as const)('several workers on one port, with the transport %s', (TRANSPORT, signal) => {
   let server: Server;
   let clients: TestClient[];
 
@@ -161,9 +164,9 @@ describe.each(['uws', 'node'])('several workers on one port, with the transport 
     expect(again.get('candlecast_connections')).toBe(before.get('candlecast_connections'));
   });
 
-  it('SIGTERM: all clients are told to come back, every worker ends, and it exits 0', async () => {
+  it(`${signal}: all clients are told to come back, every worker ends, and it exits 0`, async () => {
     const workers = [...pids(server).values()];
-    expect(await server.stop('SIGTERM')).toBe(0);
+    expect(await server.stop(signal)).toBe(0);
     expect(await Promise.all(clients.map((client) => client.closed()))).toEqual(clients.map(() => 1001));
     expect(workers.filter(exists)).toEqual([]);
     expect(count(server.output, '"level":50')).toBe(1);
@@ -171,6 +174,7 @@ describe.each(['uws', 'node'])('several workers on one port, with the transport 
 });
 
 describe('the primary', () => {
+  const two = () => ({ ...env, WORKERS: '2' });
   let server: Server | null = null;
   afterEach(async () => {
     server?.child.kill('SIGTERM');
@@ -178,53 +182,49 @@ describe('the primary', () => {
     server = null;
   });
 
-  it.each(['uws', 'node'])('killed: the workers tell their clients to come back, and end (%s)', async (TRANSPORT) => {
-    server = await Server.start({ ...env, TRANSPORT });
-    const clients = await connectAll(server);
-    server.child.kill('SIGKILL');
+  /** Its workers tell their clients to come back, and end. */
+  async function killed(primary: Server): Promise<void> {
+    const clients = await connectAll(primary);
+    primary.child.kill('SIGKILL');
     expect(await Promise.all(clients.map((client) => client.closed()))).toEqual(clients.map(() => 1001));
     // Its output is at its end when the last worker, which has it too, has ended.
-    expect(await server.exited()).toBe(null);
-  });
+    expect(await primary.exited()).toBe(null);
+  }
 
-  it('a worker that hangs is killed at the deadline, and the exit code says so', async () => {
-    server = await Server.start(env);
-    process.kill(pidOf(server, 2), 'SIGSTOP');
-    expect(await server.stop('SIGTERM')).toBe(1);
-    expect([...pids(server).values()].filter(exists)).toEqual([]);
-  });
-
-  it('starts again on its port at once, and the one there is named in the way of another', async () => {
+  it('is named in the way of another on its port; killed, it takes its workers along, and starts again there at once', async () => {
     const PORT = String(await restartablePort());
-    const first = await Server.start({ ...env, PORT });
-    const second = await ended(['start'], { ...env, PORT });
+    server = await Server.start({ ...two(), PORT, TRANSPORT: 'uws' });
+    const second = await ended(['start'], { ...two(), PORT });
     expect(second).toEqual({
       code: 2,
       said: `candlecast: Port ${PORT} on 127.0.0.1 is in use. Stop the program that has it, or choose another with PORT.\n`,
     });
-    expect(await first.stop('SIGINT')).toBe(0);
-    server = await Server.start({ ...env, PORT });
+    await killed(server);
+    server = await Server.start({ ...two(), PORT, TRANSPORT: 'node' });
     expect(server.port).toBe(Number(PORT));
+    await killed(server);
   });
 
-  it('tries a worker that cannot start again until it can; meanwhile the others serve', async () => {
+  it('tries a worker that cannot start again until it can; one that hangs is killed at the deadline, and the exit code says so', async () => {
     const own = await RedisServer.start();
-    server = await Server.start({ ...env, REDIS_URL: own.url });
+    server = await Server.start({ ...two(), REDIS_URL: own.url });
     await own.kill();
     process.kill(pidOf(server, 1), 'SIGKILL');
     const [line] = await server.printed(/.*"reason":.*\}\n/);
     expect(JSON.parse(line)).toMatchObject({ level: 50, worker: 1, code: 2, reason: expect.stringContaining(own.url) });
     expect((await get(server, '/healthz')).status).toBe(200);
     await own.restart();
-    const metrics = await allUp(server);
+    const metrics = await allUp(server, 2);
     expect(metrics.get('candlecast_worker_restarts_total{worker="1"}')).toBeGreaterThan(1);
-    expect(await server.stop('SIGTERM')).toBe(0);
+    process.kill(pidOf(server, 2), 'SIGSTOP');
+    expect(await server.stop('SIGTERM')).toBe(1);
+    expect([...pids(server).values()].filter(exists)).toEqual([]);
     await own.stop();
   });
 
   it('says a mistake once, for all workers', async () => {
     const nowhere = `postgres://nobody@127.0.0.1:${await restartablePort()}/nothing`;
-    const { code, said } = await ended(['start'], { ...env, DATABASE_URL: nowhere });
+    const { code, said } = await ended(['start'], { ...two(), DATABASE_URL: nowhere });
     expect(code).toBe(2);
     expect(count(said, 'candlecast: ')).toBe(1);
     expect(said).not.toMatch(/^ {4}at /m);

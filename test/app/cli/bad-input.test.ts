@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { buildProgram, withImplied } from '../../../src/app/cli/program.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Environment } from '../../support/server.js';
+import { here } from '../here.js';
 import { ended, Places } from '../support.js';
 
 /** Every command, given wrong: exit code 2 and words that say what would be right, before a database is opened. */
@@ -73,30 +73,6 @@ const WALK: readonly (readonly [args: readonly string[], words: RegExp, env?: En
   [['user', 'list'], /PORT must be an integer[\s\S]*LOG_LEVEL must be one of/, { PORT: 'x', LOG_LEVEL: 'x' }],
 ];
 
-/** Runs the program in this process. */
-async function here(args: readonly string[], env: Environment): Promise<{ code: number | null; said: string }> {
-  const before = process.env;
-  const done = { code: null as number | null, said: '' };
-  const hear = (chunk: string | Uint8Array): boolean => {
-    done.said += String(chunk);
-    return true;
-  };
-  const spies = [vi.spyOn(process.stdout, 'write'), vi.spyOn(process.stderr, 'write')].map((spy) =>
-    spy.mockImplementation(hear),
-  );
-  const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {
-    done.code ??= Number(code ?? 0);
-    throw new Error('the program ends here');
-  });
-  process.env = { PATH: before.PATH, ...env };
-  await buildProgram()
-    .parseAsync(withImplied(args), { from: 'user' })
-    .catch(() => {});
-  process.env = before;
-  for (const spy of [...spies, exit]) spy.mockRestore();
-  return done;
-}
-
 function complaint(
   args: readonly string[],
   words: RegExp,
@@ -119,10 +95,10 @@ test('every command says in a few words what was wrong and what would be right',
 });
 
 test('the same as processes', async () => {
-  const complaints: string[] = [];
-  for (const [args, words, env = {}] of WALK.filter((_, index) => index % 8 === 4))
-    complaints.push(...complaint(args, words, await ended(given(args), { DATA_DIR: dataDir, ...env })));
-  expect(complaints).toEqual([]);
+  const walk = WALK.filter((_, index) => index % 16 === 4).map(async ([args, words, env = {}]) =>
+    complaint(args, words, await ended(given(args), { DATA_DIR: dataDir, ...env })),
+  );
+  expect((await Promise.all(walk)).flat()).toEqual([]);
 });
 
 test('a password that is not given', async () => {
