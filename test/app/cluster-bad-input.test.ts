@@ -7,12 +7,16 @@ import { WebSocket } from 'ws';
 import { postgresOptions } from '../../src/store/embedded/start.js';
 import { FaultProxy } from '../faults/kit/proxy.js';
 import { testDataDir } from '../support/database.js';
+import { TRADES_FILE } from '../support/oracle.js';
 import { RedisServer } from '../support/redis.js';
 import { DatabaseServer, type Environment, Server } from '../support/server.js';
 import { here } from './here.js';
 import { ended, eventually, get, logged, metric, Places } from './support.js';
 
 /** What operators get wrong about Redis, at the boundary of the program. */
+
+/** A day of trades in 24 s: candles change and close all the time. */
+const FEEDS = `replay:${TRADES_FILE}?speed=3600&symbol=XRPETH`;
 
 const places = new Places();
 let redis: RedisServer;
@@ -22,7 +26,7 @@ let common: Environment;
 beforeAll(async () => {
   redis = await RedisServer.start();
   database = await startDatabase();
-  common = { DATABASE_URL: database.url, REDIS_URL: redis.url, FEEDS: 'demo', HOST: '127.0.0.1' };
+  common = { DATABASE_URL: database.url, REDIS_URL: redis.url, FEEDS, HOST: '127.0.0.1' };
 });
 afterAll(async () => {
   await database.stop();
@@ -82,22 +86,6 @@ describe.each(['ingest', 'gateway'])('a node with ROLES=%s', (ROLES) => {
 });
 
 describe('a cluster', () => {
-  it('does not share a prefix with one of another database', async () => {
-    const env = { ...common, ROLES: 'gateway', DATA_DIR: await places.directory(), LOG_LEVEL: 'info' };
-    const first = await Server.start(env);
-    const other = await startDatabase();
-    const sql = postgres(other.url, { ...postgresOptions(other.url), max: 1 });
-    // What tells databases apart: this one was created a second later.
-    await sql`UPDATE writer_epochs SET epoch = epoch + 1, first_epoch = first_epoch + 1`;
-    await sql.end();
-    const said = await refused({ ROLES: 'gateway', DATABASE_URL: other.url });
-    expect(said).toContain('REDIS_PREFIX');
-    const apart = await Server.start({ ...env, DATABASE_URL: other.url, REDIS_PREFIX: 'b:' });
-    expect(await apart.stop()).toBe(0);
-    expect(await first.stop()).toBe(0);
-    await other.stop();
-  });
-
   it('takes no symbols with a clock that is an hour off, and says so', async () => {
     const shift = encodeURIComponent('const { now } = Date; Date.now = () => now() + 3_600_000;');
     const node = await Server.start({
@@ -118,38 +106,63 @@ describe('a cluster', () => {
     expect(await node.stop()).toBe(0);
   });
 
-  it('survives foreign messages on its channels, and counts them', async () => {
-    const prefix = { ...common, REDIS_PREFIX: 'foreign:' };
-    const ingest = await Server.start({ ...prefix, ROLES: 'ingest', DATA_DIR: await places.directory() });
-    const gateway = await Server.start({ ...prefix, ROLES: 'gateway', DATA_DIR: await places.directory() });
-    await eventually(
-      () => get<{ symbols: { symbol: string; state: string }[] }>(gateway, '/v1/symbols'),
-      ({ body }) => body.symbols.some(({ symbol, state }) => symbol === 'BTCDEMO' && state === 'live'),
-      60_000,
-    );
-    const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/v1/stream`);
-    const seen: string[] = [];
-    socket.onmessage = ({ data }) => seen.push(String(data));
-    socket.onopen = () => socket.send('{"op":"subscribe","channels":["candles:BTCDEMO:1m"]}');
-    await eventually(
-      () => seen.filter((text) => text.startsWith('{"type":"candle"')).length,
-      (count) => count > 0,
-    );
-    const channels = (await redis.cli('PUBSUB', 'CHANNELS', 'foreign:*')).split('\n');
-    expect(channels.length).toBeGreaterThan(1);
-    const rubbish = ['', 'hello', '{"type":"candle"}', '[]', '{"type":"candle","channel":"candles:BTCDEMO:1m"}\n[1]'];
-    for (const channel of channels) for (const text of rubbish) await redis.cli('PUBLISH', channel, text);
-    await eventually(
-      () => metric(gateway, 'bus_foreign_messages_total'),
-      (count) => count >= rubbish.length,
-    );
-    const before = seen.length;
-    await eventually(
-      () => seen.length,
-      (count) => count > before,
-    );
-    expect(seen.filter((text) => !/^\{"type":"(welcome|subscribed|candle|heartbeat)"/.test(text))).toEqual([]);
-    socket.close();
-    expect([await gateway.stop(), await ingest.stop()]).toEqual([0, 0]);
+  describe('that runs', () => {
+    let ingest: Server;
+    let gateway: Server;
+    beforeAll(async () => {
+      const own = { ...common, REDIS_PREFIX: 'a:' };
+      ingest = await Server.start({ ...own, ROLES: 'ingest', DATA_DIR: await places.directory() });
+      gateway = await Server.start({ ...own, ROLES: 'gateway', DATA_DIR: await places.directory() });
+    });
+    afterAll(async () => {
+      await gateway?.stop();
+      await ingest?.stop();
+    });
+
+    it('does not share a prefix with one of another database', async () => {
+      const other = await startDatabase();
+      const sql = postgres(other.url, { ...postgresOptions(other.url), max: 1 });
+      // What tells databases apart: this one was created a second later.
+      await sql`UPDATE writer_epochs SET epoch = epoch + 1, first_epoch = first_epoch + 1`;
+      await sql.end();
+      const own = { ROLES: 'gateway', DATABASE_URL: other.url };
+      expect(await refused({ ...own, REDIS_PREFIX: 'a:' })).toContain('REDIS_PREFIX');
+      const DATA_DIR = await places.directory();
+      const apart = await Server.start({ ...common, ...own, DATA_DIR, REDIS_PREFIX: 'b:' });
+      expect(await apart.stop()).toBe(0);
+      await other.stop();
+    });
+
+    it('survives foreign messages on its channels, and counts them', async () => {
+      await eventually(
+        () => get<{ symbols: { symbol: string; state: string }[] }>(gateway, '/v1/symbols'),
+        ({ body }) => body.symbols.some(({ symbol, state }) => symbol === 'XRPETH' && state === 'live'),
+        60_000,
+      );
+      const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/v1/stream`);
+      const seen: string[] = [];
+      socket.onmessage = ({ data }) => seen.push(String(data));
+      socket.onopen = () => socket.send('{"op":"subscribe","channels":["candles:XRPETH:1m"]}');
+      await eventually(
+        () => seen.filter((text) => text.startsWith('{"type":"candle"')).length,
+        (count) => count > 0,
+      );
+      const channels = (await redis.cli('PUBSUB', 'CHANNELS', 'a:*')).split('\n');
+      expect(channels.length).toBeGreaterThan(1);
+      const rubbish = ['', 'hello', '{"type":"candle"}', '[]', '{"type":"candle","channel":"candles:XRPETH:1m"}\n[1]'];
+      for (const channel of channels) for (const text of rubbish) await redis.cli('PUBLISH', channel, text);
+      await eventually(
+        () => metric(gateway, 'bus_foreign_messages_total'),
+        (count) => count >= rubbish.length,
+      );
+      const before = seen.length;
+      await eventually(
+        () => seen.length,
+        (count) => count > before,
+      );
+      expect(seen.filter((text) => !/^\{"type":"(welcome|subscribed|candle|heartbeat)"/.test(text))).toEqual([]);
+      socket.close();
+      expect([await gateway.stop(), await ingest.stop()]).toEqual([0, 0]);
+    });
   });
 });
