@@ -72,7 +72,7 @@ export class Reconciler implements Service {
     await this.#loop;
   }
 
-  /** By table: what differed when it was last compared and could not be put right. */
+  /** By table: what differed when it was last compared and is not put right yet, or cannot be. */
   get differing(): Counts {
     const counts: Counts = Object.fromEntries(COMPARED_TABLES.map((table) => [table, 0]));
     for (const differences of this.#unrepaired.values())
@@ -91,11 +91,15 @@ export class Reconciler implements Service {
       spans.set(symbol, span === null ? { from: until, to: until } : { from: Math.min(span.first, to), to });
       await this.#pace.rest();
     }
+    const looked = new Set<string>();
     for (const bite of bites(spans, until)) {
       await this.#bite(bite);
+      looked.add(keyOf(bite));
       this.stats.bites++;
       await this.#pace.rest();
     }
+    // Stretches move with the days.
+    for (const key of this.#unrepaired.keys()) if (!looked.has(key)) this.#unrepaired.delete(key);
     this.stats.rounds++;
   }
 
@@ -115,16 +119,20 @@ export class Reconciler implements Service {
 
   async #bite(bite: Bite): Promise<void> {
     const { confirmMs = CONFIRM_MS } = this.#options;
-    const key = `${bite.symbol} ${bite.part} ${bite.stretch.from}`;
-    this.#unrepaired.delete(key);
-    if ((await this.#look(bite)).differences.length === 0) return;
+    if ((await this.#look(bite)).differences.length === 0) return this.#settle(bite, []);
     await this.#pace.sleep(confirmMs);
     const { differences, putRight } = await this.#look(bite);
+    // Before it is put right: that may fail.
+    this.#settle(bite, differences);
     if (differences.length === 0) return;
     this.#tell(differences);
     await putRight();
-    const left = (await this.#look(bite)).differences;
-    if (left.length > 0) this.#unrepaired.set(key, left);
+    this.#settle(bite, (await this.#look(bite)).differences);
+  }
+
+  #settle(bite: Bite, differences: readonly Difference[]): void {
+    if (differences.length > 0) this.#unrepaired.set(keyOf(bite), differences);
+    else this.#unrepaired.delete(keyOf(bite));
   }
 
   async #look({ symbol, part, stretch }: Bite): Promise<{ differences: Difference[]; putRight: () => Promise<void> }> {
@@ -165,6 +173,10 @@ function* bites(spans: ReadonlyMap<string, Stretch>, until: number): Generator<B
     const month = { from: bucketStart('1M', to - 1), to };
     for (const [symbol, span] of spans) yield* bitesOfMonth(symbol, common(span, month));
   }
+}
+
+function keyOf({ symbol, part, stretch }: Bite): string {
+  return `${symbol} ${part} ${stretch.from}`;
 }
 
 function* bitesOfMonth(symbol: string, stretch: Stretch): Generator<Bite> {

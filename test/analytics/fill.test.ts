@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Analytics } from '../../src/analytics/analytics.js';
-import { AnalyticsUnavailable, type DailyRow } from '../../src/analytics/database.js';
+import { type AnalyticsDatabase, AnalyticsUnavailable, type DailyRow } from '../../src/analytics/database.js';
 import type { Difference } from '../../src/analytics/differences.js';
 import { explain } from '../../src/analytics/explain.js';
 import { Filler } from '../../src/analytics/filler.js';
@@ -262,11 +262,11 @@ describe('the reconciler', () => {
     await analytics?.stop();
   });
 
-  const reconciler = (): Reconciler =>
+  const reconciler = (database: AnalyticsDatabase = analytics.database): Reconciler =>
     new Reconciler({
       source: { ...source, symbols: async () => ['XRPETH'] },
       aggregates: aggregatesOf(pool, systemClock),
-      database: analytics.database,
+      database,
       filled: () => true,
       confirmMs: 0,
       share: 1,
@@ -317,6 +317,26 @@ describe('the reconciler', () => {
     await found.round();
     expect(found.found).toEqual({ ...none, daily_ohlcv: 1 });
     expect(await dailyRows(analytics.database)).toEqual(expected);
+  });
+
+  it('counts a candle that differs for as long as it cannot be put right', async () => {
+    const expected = await dailyRows(analytics.database);
+    const [row] = [...expected.values()].filter(({ symbol }) => symbol === 'XRPETH');
+    if (row === undefined) throw new Error('no row');
+    await analytics.database.insert([{ ...row, low: row.low / 2, version: Date.now() * 1000 }]);
+    let isFull = true;
+    const { database } = analytics;
+    const checked = reconciler({
+      rows: (...given) => database.rows(...given),
+      remove: (days) => database.remove(days),
+      insert: async (rows) => (isFull ? Promise.reject(new Error('the disk is full')) : database.insert(rows)),
+    });
+    await expect(checked.round()).rejects.toThrow('the disk is full');
+    expect(checked.differing).toEqual({ ...none, daily_ohlcv: 1 });
+    isFull = false;
+    await checked.round();
+    expect(checked.differing).toEqual(none);
+    expect(await dailyRows(database)).toEqual(expected);
   });
 
   it('tells of each difference what is and what should be, and why', async () => {

@@ -141,7 +141,7 @@ export async function embeddedAnalytics(): Promise<TestAnalytics> {
 }
 
 /** A ClickHouse that is reached by TCP: no server can be installed here, so the embedded one stands behind the port. */
-export async function servedAnalytics(): Promise<TestAnalytics> {
+export async function servedAnalytics(): Promise<TestAnalytics & { readonly url: string }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'candlecast-ch-test-'));
   const engine = await startEmbeddedClickHouse({ dataDir, log: silentLog });
   const path = join(await socketDirectory(dataDir, CLICKHOUSE), CLICKHOUSE.socket);
@@ -151,8 +151,10 @@ export async function servedAnalytics(): Promise<TestAnalytics> {
     for (const socket of [outside, inside]) socket.on('error', () => socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(port, 'listening');
-  const database = open(`http://127.0.0.1:${(port.address() as AddressInfo).port}`, dataDir);
+  const url = `http://127.0.0.1:${(port.address() as AddressInfo).port}`;
+  const database = open(url, dataDir);
   return {
+    url,
     database,
     dataDir,
     stop: async () => {
