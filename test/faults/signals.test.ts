@@ -12,14 +12,14 @@ import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { SignalClient } from './kit/signal-client.js';
 import { within } from './kit/within.js';
 
-const USERS = full ? 1000 : 100;
+const USERS = full ? 1000 : 40;
 const CONNECTIONS = 3;
-const RULES = full ? 50 : 10;
+const RULES = full ? 50 : 5;
 const ROUNDS = times(1, 5);
 /** Of each fault in each round: 100,000 in all in full. */
 const SLICE: Slice = full
   ? { singles: 700, bulks: 4, bulkSize: 1000, toAll: 2 }
-  : { singles: 50, bulks: 6, bulkSize: 100, toAll: 2 };
+  : { singles: 30, bulks: 4, bulkSize: 40, toAll: 2 };
 const WHOLE_MAX_MS = 60_000;
 const CONNECTS_AT_ONCE = 100;
 let cluster: Cluster | undefined;
@@ -162,5 +162,5 @@ it(`${USERS} users × ${CONNECTIONS} connections on two nodes, ${ROUNDS} times c
   expect({ missing, leaked, misplaced }).toEqual({ missing: 0, leaked: 0, misplaced: 0 });
   expect(due.size).toBeGreaterThan(publisher.expected.size);
   expect(reconnects).toBeGreaterThan(0);
-  expect(publisher.expected.size).toBeGreaterThanOrEqual(full ? 100_000 : 2_000);
+  expect(publisher.expected.size).toBeGreaterThanOrEqual(full ? 100_000 : 700);
 });

@@ -5,6 +5,8 @@ import type { ServerMessage } from '../../src/wire/messages.js';
 /** A WebSocket client that keeps everything it got, in order. */
 export class TestClient {
   readonly messages: ServerMessage[] = [];
+  /** The same by their type: conditions that are asked at each of ten thousand messages look at few. */
+  readonly #byType = new Map<string, ServerMessage[]>();
   readonly raw: (string | Uint8Array)[] = [];
   closeCode: number | null = null;
   closeReason = '';
@@ -13,7 +15,7 @@ export class TestClient {
   private constructor(readonly socket: WebSocket) {
     socket.on('message', (data: Buffer, binary: boolean) => {
       this.raw.push(binary ? data : data.toString());
-      this.messages.push((binary ? unpack(data) : JSON.parse(data.toString())) as ServerMessage);
+      this.#keep((binary ? unpack(data) : JSON.parse(data.toString())) as ServerMessage);
       this.#wake();
     });
     socket.on('close', (code, reason) => {
@@ -66,7 +68,20 @@ export class TestClient {
   }
 
   all<T extends ServerMessage['type']>(type: T): Extract<ServerMessage, { type: T }>[] {
-    return this.messages.filter((m): m is Extract<ServerMessage, { type: T }> => m.type === type);
+    return [...(this.#byType.get(type) ?? [])] as Extract<ServerMessage, { type: T }>[];
+  }
+
+  /** What came so far is not of interest. */
+  forget(): void {
+    this.messages.length = 0;
+    this.#byType.clear();
+  }
+
+  #keep(message: ServerMessage): void {
+    this.messages.push(message);
+    const ofType = this.#byType.get(message.type);
+    if (ofType === undefined) this.#byType.set(message.type, [message]);
+    else ofType.push(message);
   }
 
   async closed(): Promise<number> {

@@ -27,7 +27,7 @@ describe('two thousand resumes', () => {
     client.send({ op: 'subscribe', id, channels: [{ channel: CHANNEL, position: { epoch: 7, seq } }] });
     const reply = await client.until((m) => m.type === 'subscribed' && m.id === id);
     client.send({ op: 'unsubscribe', id, channels: [CHANNEL] });
-    client.messages.length = 0;
+    client.forget();
     client.raw.length = 0;
     expect(reply).toMatchObject({ recovered: true });
     return reply.type === 'subscribed' ? reply.candles.length : 0;

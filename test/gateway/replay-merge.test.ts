@@ -143,7 +143,7 @@ it('merges what is stored of any symbols into one order of time, whole, with eve
           onChannel(messages, channel).filter(isDurable),
         );
     }),
-    { numRuns: 12 },
+    { numRuns: 8 },
   );
 });
 
@@ -157,11 +157,11 @@ function isWhole(
   const [first] = messages;
   let seq = first?.type === 'subscribed' ? first.seq : -1;
   for (const message of messages.slice(1)) {
-    if (message.type === 'candle' && !message.candle.x) expect(message.seq).toBe(seq);
+    if (message.type === 'candle' && !message.candle.x && message.seq !== seq) expect(message.seq).toBe(seq);
     if (!isDurable(message) || !('prev' in message) || !('epoch' in message)) continue;
-    expect(message.prev).toBe(seq);
-    expect(message.seq).toBeGreaterThan(seq);
-    expect(message.epoch).toBe(EPOCH);
+    // `expect` for each of so many would take most of the time.
+    if (message.prev !== seq || message.seq <= seq || message.epoch !== EPOCH)
+      expect(message).toMatchObject({ prev: seq, seq: 'greater than prev', epoch: EPOCH });
     seq = message.seq;
   }
   const closed = messages
@@ -172,7 +172,7 @@ function isWhole(
   const truth = bucketsOf(all, interval).filter(({ end }) => end <= to);
   const full = truth.filter(({ minutes, start, end }) => end > from && minutes.length === (end - start) / MINUTE_MS);
   const truths = new Map(truth.map(({ start, minutes }) => [start, wire(minutes, start)]));
-  for (const candle of closed) expect(candle).toEqual(truths.get(candle.t));
+  expect(closed).toEqual(closed.map(({ t }) => truths.get(t)));
   expect(full.every(({ start }) => closed.some(({ t }) => t === start))).toBe(true);
   if (interval !== '1m') return;
   closed.forEach(({ t }, i) => {

@@ -178,5 +178,6 @@ export function onChannel(messages: readonly ServerMessage[], channel: string): 
 }
 
 export async function ended(client: TestClient, channels: number): Promise<void> {
-  await client.until(() => client.all('replay_end').length >= channels);
+  let ends = 0;
+  await client.until((message) => message.type === 'replay_end' && ++ends >= channels);
 }

@@ -166,7 +166,10 @@ describe('compression and retention', () => {
           sql.unsafe(`SELECT * FROM ${view} WHERE symbol IN ('EDGES', 'FIXED') ORDER BY symbol, bucket`),
         ),
       );
-    await materialise('2023-11-01T00:00:00Z', '2024-05-01T00:00:00Z');
+    // The job goes on from there: from what is above it would take years in slices of two days.
+    const lately = Math.floor((Date.now() - 45 * DAY_MS) / DAY_MS) * DAY_MS;
+    await fill('LATELY', new Date(lately).toISOString(), new Date(lately + HOUR_MS).toISOString());
+    await materialise('2023-11-01T00:00:00Z', new Date(Date.now() - 40 * DAY_MS).toISOString());
     const before = (await all()).map((rows) => [...rows]);
     await setRetention(sql, 30, Date.now());
     const jobs = new Jobs({ sql, clock: systemClock, log: silentLog });

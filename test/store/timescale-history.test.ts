@@ -133,7 +133,7 @@ test('every interval equals a fold of the minutes, materialised or not', { timeo
         expect(await history.before(symbol, interval, to, limit)).toEqual(before);
       }
     }),
-    { numRuns: 12 },
+    { numRuns: 6 },
   );
 });
 
@@ -178,7 +178,7 @@ test('since gives exactly the candles of a later seq, corrections included, or n
         }
       },
     ),
-    { numRuns: 8 },
+    { numRuns: 5 },
   );
 });
 
