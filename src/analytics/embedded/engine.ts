@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Session } from 'chdb';
 import { UserError } from '../../kit/errors.js';
 
@@ -19,10 +18,7 @@ export interface ClickHouseEngine {
   close(): void;
 }
 
-/** One core is left to whoever shares the machine. */
-const THREADS = Math.max(1, availableParallelism() - 1);
 const DEFAULTS: ReadonlyMap<string, string> = new Map([
-  ['max_threads', String(THREADS)],
   ['max_execution_time', '60'],
   ['max_memory_usage', '1073741824'],
 ]);

@@ -42,7 +42,7 @@ const SQL = `
       sum(volume) AS traded,
       count() AS days
     FROM daily_ohlcv FINAL
-    WHERE date >= {from:Date} AND date < {to:Date} AND endsWith(symbol, {ending:String})
+    WHERE date >= {from:Date} AND date < {to:Date} AND ({ending:String} = '' OR endsWith(symbol, {ending:String}))
     GROUP BY symbol
   )
   ORDER BY rank

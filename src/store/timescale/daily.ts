@@ -1,5 +1,5 @@
 import { DAY_MS } from '../../market/interval.js';
-import { epochMs, parseRows, timeText } from './candle-sql.js';
+import { epochMs, timeText } from './candle-sql.js';
 import type { Sql } from './database.js';
 
 /** A complete UTC day of a symbol; decimals as text. */
@@ -21,33 +21,26 @@ export interface DayPage {
   readonly readAt: number;
 }
 
-const TEXT = (column: string): string => `coalesce(d.${column}, 0)::text`;
+const VALUES = ['open', 'high', 'low', 'close', 'volume', 'quote_volume', 'trade_count'];
 
 /**
  * A day counts when the newest minute of its symbol is not before its end, as in every other interval; where only the minutes were
- * dropped and the days stay, all of them do.
+ * dropped and the days stay, all of them do. One text of lines: an array of JSON takes the engine twice as long. The newest minutes
+ * are looked up once, not for each day.
  */
 const DAYS = `
-  SELECT json_agg(row ORDER BY symbol, bucket)::text AS rows,
+  WITH asked AS MATERIALIZED (
+    SELECT s.symbol, s.index, (SELECT max("timestamp") FROM ohlcv WHERE symbol = s.symbol) AS newest
+    FROM unnest($1::text::text[]) WITH ORDINALITY AS s (symbol, index)
+  )
+  SELECT string_agg(line, E'\n' ORDER BY symbol, bucket) AS lines,
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS read_at
   FROM (
-    SELECT d.symbol, d.bucket, json_build_array(d.symbol, ${epochMs('d.bucket')}, ${[
-      'open',
-      'high',
-      'low',
-      'close',
-      'volume',
-      'quote_volume',
-    ]
-      .map(TEXT)
-      .join(', ')}, coalesce(d.trade_count, 0)) AS row
+    SELECT d.symbol, d.bucket, concat_ws(',', a.index, ${epochMs('d.bucket')}, ${VALUES.map((column) => `coalesce(d.${column}, 0)`).join(', ')}) AS line
     FROM ohlcv_1d d
-    JOIN (
-      SELECT s.symbol, (SELECT max("timestamp") FROM ohlcv WHERE symbol = s.symbol) AS newest
-      FROM unnest($1::text::text[]) AS s (symbol)
-    ) n ON n.symbol = d.symbol
+    JOIN asked a ON a.symbol = d.symbol
     WHERE d.symbol = ANY ($1::text::text[]) AND d.bucket >= $2::timestamptz AND d.bucket < $3::timestamptz
-      AND (n.newest IS NULL OR d.bucket + interval '1 day' <= n.newest + interval '1 minute')
+      AND (a.newest IS NULL OR d.bucket + interval '1 day' <= a.newest + interval '1 minute')
     ORDER BY d.symbol, d.bucket LIMIT $4::bigint
   ) p`;
 
@@ -60,8 +53,17 @@ export async function readDays(
   limit: number,
 ): Promise<DayPage> {
   const parameters = [arrayOf(symbols), timeText(fromMs), timeText(toMs), limit];
-  const result = await sql.unsafe<{ rows: string | null; read_at: string }[]>(DAYS, parameters, { prepare: true });
-  return { days: parseRows<DayRow>(result), readAt: Number(result[0]?.read_at ?? 0) };
+  const [row] = await sql.unsafe<{ lines: string | null; read_at: string }[]>(DAYS, parameters, { prepare: true });
+  const lines = row?.lines?.split('\n') ?? [];
+  return { days: lines.map((line) => parseDay(line, symbols)), readAt: Number(row?.read_at ?? 0) };
+}
+
+function parseDay(line: string, symbols: readonly string[]): DayRow {
+  const [index, openTime, open = '', high = '', low = '', close = '', volume = '', quoteVolume = '', trades] =
+    line.split(',');
+  const symbol = symbols[Number(index) - 1];
+  if (symbol === undefined) throw new TypeError(`not a day: ${line}`);
+  return [symbol, Number(openTime), open, high, low, close, volume, quoteVolume, Number(trades)];
 }
 
 const SYMBOLS = 'SELECT symbol FROM symbols WHERE symbol > $1 ORDER BY symbol LIMIT $2';
