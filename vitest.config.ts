@@ -14,6 +14,7 @@ const long = readdirSync('test/faults').filter(
 export const REHEARSALS = [
   'test/app/backup.test.ts',
   'test/cluster/chaos.test.ts',
+  'test/cluster/processes.test.ts',
   'test/cluster/redis-faults.test.ts',
   'test/store/embedded-address.test.ts',
 ];

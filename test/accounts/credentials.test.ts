@@ -92,7 +92,7 @@ describe('the keys of tokens', () => {
 describe('in the database', () => {
   let at: AccountsDatabase;
   beforeAll(async () => {
-    at = await accountsDatabase('embedded');
+    at = await accountsDatabase('real');
   });
   afterAll(() => at.stop());
 

@@ -36,7 +36,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const jwksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
-  at = await accountsDatabase('embedded');
+  at = await accountsDatabase('real');
   ({ accounts, clock } = accountsOn(at.pool, {
     provider: { external: { jwksUrl, issuer: ISSUER, audience: 'feed' } },
   }));

@@ -67,7 +67,7 @@ test('announcements reach other nodes, and begin anew after Redis was gone', asy
 });
 
 test('session:{user_id} is the latest session, by which nobody can log in', async () => {
-  const at = await accountsDatabase('embedded');
+  const at = await accountsDatabase('real');
   const { accounts } = accountsOn(at.pool, { sessionStore: redisSessionStore(redis, 'cc:') });
   const { id, email } = await newUser(at.pool);
   const record = async () => {

@@ -1,11 +1,15 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createUser } from '../../src/accounts/create-user.js';
 import { SECTIONS } from '../../src/app/api-documents.js';
 import type { Operation } from '../../src/http/documents/operation.js';
-import { testDataDir } from '../support/database.js';
+import { systemClock } from '../../src/kit/clock.js';
+import { silentLog } from '../../src/kit/log.js';
+import { openPool } from '../../src/store/relational.js';
+import { type TestDatabase, testDatabase } from '../support/database.js';
 import { TRADES_FILE } from '../support/oracle.js';
-import { Program, Server } from '../support/server.js';
+import { Server } from '../support/server.js';
 import { OPERATIONS, Walk } from './api-walk.js';
 import { eventually, get, Places } from './support.js';
 
@@ -60,6 +64,7 @@ const NOT_PROVOKED = [
 ];
 
 const places = new Places();
+let database: TestDatabase;
 let server: Server;
 let document: OpenApi;
 let walk: Walk;
@@ -67,12 +72,16 @@ let admin: Tokens;
 let user: Tokens;
 
 beforeAll(async () => {
-  const DATA_DIR = await testDataDir();
-  places.keep(DATA_DIR);
-  const env = { DATA_DIR, FEEDS: `replay:${TRADES_FILE}?symbol=BTCUSDT&speed=0;push`, PLANS };
-  const create = new Program(['user', 'create', ADMIN.email, '--role', 'admin'], env, `${ADMIN.password}\n`);
-  expect(await create.exited(), create.output).toBe(0);
-  server = await Server.start(env);
+  database = await testDatabase();
+  const pool = openPool({ url: database.url, log: silentLog });
+  await createUser(pool, systemClock, { ...ADMIN, role: 'admin' });
+  await pool.close();
+  server = await Server.start({
+    DATA_DIR: await places.directory(),
+    DATABASE_URL: database.url,
+    FEEDS: `replay:${TRADES_FILE}?symbol=BTCUSDT&speed=0;push`,
+    PLANS,
+  });
   document = await server.json<OpenApi>('/openapi.json');
   walk = new Walk(server, document);
   await eventually(
@@ -83,6 +92,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server?.stop();
+  await database?.stop();
   await places.clear();
 });
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { leaseKey } from '../../src/cluster/leases.js';
 import { RELEASE, type ScriptClient } from '../../src/cluster/scripts.js';
 import { closeRedis } from '../../src/kit/redis.js';
@@ -8,20 +8,29 @@ import { connect, LEASE, makeSteady, Nodes, PARTITIONS } from './nodes.js';
 /** So long that only what is given back can change hands. */
 const LONG = { leaseMs: 60_000, beatMs: 50 };
 
-let redis: RedisServer;
-let nodes: Nodes;
-beforeEach(async () => {
-  redis = await RedisServer.start();
-  nodes = new Nodes(redis.url);
-});
-afterEach(async () => {
-  await nodes.stop();
-  await redis.stop();
-  expect(nodes.ledger.violations).toEqual([]);
+interface Ground {
+  readonly redis: RedisServer;
+  readonly nodes: Nodes;
+}
+
+/** Each on a Redis of its own; what they wait for is time, so several wait at once. */
+const it = test.extend<Ground>({
+  // biome-ignore lint/correctness/noEmptyPattern: how vitest is told that nothing is asked for
+  redis: async ({}, use) => {
+    const redis = await RedisServer.start();
+    await use(redis);
+    await redis.stop();
+  },
+  nodes: async ({ redis }, use) => {
+    const nodes = new Nodes(redis.url);
+    await use(nodes);
+    await nodes.stop();
+    expect(nodes.ledger.violations).toEqual([]);
+  },
 });
 
-describe('shares', () => {
-  it('a first node waits for owners that may come back, then takes all', async () => {
+describe.concurrent('shares', () => {
+  it('a first node waits for owners that may come back, then takes all', async ({ nodes }) => {
     const began = performance.now();
     const a = await nodes.add('a');
     await nodes.balanced(a);
@@ -29,7 +38,7 @@ describe('shares', () => {
     expect(a.ownership.stats()).toMatchObject({ takeovers: 6, losses: 0, handovers: 0, failures: 0 });
   });
 
-  it('nodes that come later are given theirs; nobody takes what another has', async () => {
+  it('nodes that come later are given theirs; nobody takes what another has', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a');
     await nodes.balanced(a);
@@ -48,14 +57,14 @@ describe('shares', () => {
     ).toEqual(['a', 'b', 'c']);
   });
 
-  it('more nodes than partitions: some own nothing, which is no fault', async () => {
+  it('more nodes than partitions: some own nothing, which is no fault', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const all = await Promise.all(Array.from({ length: 8 }, (_, i) => nodes.add(`n${i}`)));
     await nodes.balanced(...all);
     expect(all.flatMap(({ ownership }) => ownership.notReady())).toEqual([]);
   });
 
-  it('takes at most four at once', async () => {
+  it('takes at most four at once', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     let under = 0;
     let most = 0;
@@ -73,8 +82,8 @@ describe('shares', () => {
   });
 });
 
-describe('handing over', () => {
-  it('the lease is kept until everything is flushed', async () => {
+describe.concurrent('handing over', () => {
+  it('the lease is kept until everything is flushed', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     let flush = () => {};
     const a = await nodes.add('a', {
@@ -99,7 +108,7 @@ describe('handing over', () => {
     expect(nodes.ledger.entries.find(({ node }) => node === 'b')).toMatchObject({ partition: given, what: 'take' });
   });
 
-  it('a beat does not renew the lease that is being given back', async () => {
+  it('a beat does not renew the lease that is being given back', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     let open = () => {};
     const opened = new Promise<void>((resolve) => (open = resolve));
@@ -131,7 +140,7 @@ describe('handing over', () => {
     closeRedis(connection);
   });
 
-  it('a node that stops gives everything back at once and leaves the list', async () => {
+  it('a node that stops gives everything back at once and leaves the list', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a', LONG);
     const b = await nodes.add('b', LONG);
@@ -143,7 +152,7 @@ describe('handing over', () => {
     expect(b.ownership.nodes().map(({ id }) => id)).toEqual(['b']);
   });
 
-  it('what a node that stops has let go is taken while it still flushes the rest', async () => {
+  it('what a node that stops has let go is taken while it still flushes the rest', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     let flushed = () => {};
     const flushing = new Promise<void>((resolve) => (flushed = resolve));
@@ -165,7 +174,10 @@ describe('handing over', () => {
     await nodes.balanced(c);
   });
 
-  it('a node that stops while it takes is told so, and drops nothing that it did not take', async () => {
+  it('a node that stops while it takes is told so, and drops nothing that it did not take', async ({
+    redis,
+    nodes,
+  }) => {
     await makeSteady(redis.url);
     let asked = 0;
     const a = await nodes.add('a', {
@@ -183,7 +195,7 @@ describe('handing over', () => {
     expect(nodes.ledger.entries.filter(({ node }) => node === 'a')).toEqual([]);
   });
 
-  it('what was taken while it stopped is dropped', async () => {
+  it('what was taken while it stopped is dropped', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     let go = () => {};
     const a = await nodes.add('a', {
@@ -205,8 +217,8 @@ describe('handing over', () => {
   });
 });
 
-describe('a node that dies', () => {
-  it('is replaced within 5 s', async () => {
+describe.concurrent('a node that dies', () => {
+  it('is replaced within 5 s', async ({ redis, nodes }) => {
     const production = { leaseMs: 2500, beatMs: 500 };
     await makeSteady(redis.url);
     const a = await nodes.add('a', production);
@@ -218,7 +230,7 @@ describe('a node that dies', () => {
     expect(performance.now() - died).toBeLessThan(5000);
   });
 
-  it('two at once are replaced by the one that is left', async () => {
+  it('two at once are replaced by the one that is left', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const [a, b, c] = await Promise.all([nodes.add('a'), nodes.add('b'), nodes.add('c')]);
     await nodes.balanced(a, b, c);
@@ -228,8 +240,8 @@ describe('a node that dies', () => {
   });
 });
 
-describe('a node that stands still for longer than its lease', () => {
-  it('owns nothing until Redis has told it, and drops what another took', async () => {
+describe.concurrent('a node that stands still for longer than its lease', () => {
+  it('owns nothing until Redis has told it, and drops what another took', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a');
     await nodes.balanced(a);
@@ -247,7 +259,7 @@ describe('a node that stands still for longer than its lease', () => {
     await nodes.balanced(a, b);
   });
 
-  it('keeps what nobody took', async () => {
+  it('keeps what nobody took', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a');
     await nodes.balanced(a);
@@ -258,7 +270,7 @@ describe('a node that stands still for longer than its lease', () => {
     expect(nodes.ledger.entries.filter(({ what }) => what === 'drop')).toEqual([]);
   });
 
-  it('does not get back what another had in between, even when that one is gone', async () => {
+  it('does not get back what another had in between, even when that one is gone', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a');
     await nodes.balanced(a);
@@ -275,8 +287,8 @@ describe('a node that stands still for longer than its lease', () => {
   });
 });
 
-describe('a partition that is lost', () => {
-  it('to another in Redis is dropped', async () => {
+describe.concurrent('a partition that is lost', () => {
+  it('to another in Redis is dropped', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a');
     await nodes.balanced(a);
@@ -287,7 +299,7 @@ describe('a partition that is lost', () => {
     expect(a.owned).toHaveLength(5);
   });
 
-  it('by the word of the database is dropped at once and left to others', async () => {
+  it('by the word of the database is dropped at once and left to others', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a', { partitions: ['p0'] });
     const owned = () => a.owned.length === 1;
@@ -302,8 +314,8 @@ describe('a partition that is lost', () => {
   });
 });
 
-describe('a takeover that fails', () => {
-  it('leaves the partition to a node that can', async () => {
+describe.concurrent('a takeover that fails', () => {
+  it('leaves the partition to a node that can', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     let failed = 0;
     const a = await nodes.add('a', {
@@ -318,7 +330,7 @@ describe('a takeover that fails', () => {
     expect(a.ownership.stats().failedTakeovers).toBeGreaterThan(0);
   });
 
-  it('is tried again when there is no other', async () => {
+  it('is tried again when there is no other', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     let failures = 3;
     const a = await nodes.add('a', {
@@ -333,8 +345,8 @@ describe('a takeover that fails', () => {
   });
 });
 
-describe('a node whose clock is off', () => {
-  it('takes nothing and says so; others do', async () => {
+describe.concurrent('a node whose clock is off', () => {
+  it('takes nothing and says so; others do', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a', {}, 3_600_000);
     const b = await nodes.add('b');
@@ -344,7 +356,7 @@ describe('a node whose clock is off', () => {
     expect([b.ownership.notReady(), Math.abs(b.ownership.skewMs) < 1000]).toEqual([[], true]);
   });
 
-  it('takes its share once the clock is right', async () => {
+  it('takes its share once the clock is right', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a', {}, -2500);
     const b = await nodes.add('b');
@@ -354,7 +366,7 @@ describe('a node whose clock is off', () => {
     expect(a.ownership.notReady()).toEqual([]);
   });
 
-  it('keeps what it owns when the clock goes wrong', async () => {
+  it('keeps what it owns when the clock goes wrong', async ({ redis, nodes }) => {
     await makeSteady(redis.url);
     const a = await nodes.add('a');
     await nodes.balanced(a);
