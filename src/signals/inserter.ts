@@ -53,8 +53,6 @@ export class Inserter {
   async insert(batch: readonly NewSignal[], key: RequestKey | null): Promise<Inserted> {
     checkSize(batch);
     if (batch.length === 0) return { stored: [], refused: [], replayed: false };
-    const earlier = key === null ? null : await this.#earlier(batch, key);
-    if (earlier !== null) return earlier;
     if (this.#size + batch.length > MAX_WAITING) throw new TooBusy('too many signals wait to be written');
     return await new Promise((done, failed) => {
       this.#size += batch.length;
@@ -97,9 +95,18 @@ export class Inserter {
       const inserted = await this.#write(requests, null);
       for (const [i, { done }] of requests.entries()) done(inserted[i] ?? { stored: [], refused: [], replayed: false });
     } catch (error) {
-      if (requests.length > 1 && isOfOneRequest(error)) await this.#writeEach(requests);
+      if (requests.length > 1 && sqlState(error) === UNIQUE_VIOLATION) await this.#writeNew(requests);
+      else if (requests.length > 1 && isOfOneRequest(error)) await this.#writeEach(requests);
       else for (const request of requests) await this.#fail(request, error);
     }
+  }
+
+  /** Keys are looked up only when one turns out to have been used: most requests come once. */
+  async #writeNew(requests: readonly Waiting[]): Promise<void> {
+    const asked = requests.map(async (request) => ((await this.#answerEarlier(request)) ? [] : [request]));
+    const rest = (await Promise.all(asked)).flat();
+    if (rest.length === requests.length) await this.#writeEach(rest);
+    else if (rest.length > 0) await this.#writeTogether(rest);
   }
 
   /** One of them spoiled it for all. */
@@ -107,15 +114,22 @@ export class Inserter {
     for (const request of requests) await this.#writeTogether([request]);
   }
 
-  async #fail({ batch, key, done, failed }: Waiting, error: unknown): Promise<void> {
+  async #fail(request: Waiting, error: unknown): Promise<void> {
+    // Somebody else was quicker with the same key.
+    if (sqlState(error) === UNIQUE_VIOLATION && (await this.#answerEarlier(request))) return;
+    request.failed(error);
+  }
+
+  /** @returns false where its key has not been used. */
+  async #answerEarlier({ batch, key, done, failed }: Waiting): Promise<boolean> {
     try {
-      // Somebody else was quicker with the same key.
-      const earlier = key === null || sqlState(error) !== UNIQUE_VIOLATION ? null : await this.#earlier(batch, key);
-      if (earlier === null) failed(error);
-      else done(earlier);
+      const earlier = key === null ? null : await this.#earlier(batch, key);
+      if (earlier === null) return false;
+      done(earlier);
     } catch (failure) {
       failed(failure);
     }
+    return true;
   }
 
   async #write(requests: readonly Request[], guard: Guard | null): Promise<Inserted[]> {

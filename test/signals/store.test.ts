@@ -122,6 +122,23 @@ describe.each(engines)('signals in %s', (engine) => {
     expect(other.replayed).toBe(false);
   });
 
+  it('many requests are sent again, among new ones and one that is another under a used key', async () => {
+    const [publisher = '', user = ''] = await database.users(2);
+    const send = (names: readonly string[]) =>
+      Promise.all(names.map((name) => store.insert([signalFor(user)], keyOf(publisher, name, name))));
+    const old = Array.from({ length: 150 }, (_, i) => `old ${i}`);
+    const first = await send(old);
+    const reused = store.insert([signalFor(user)], keyOf(publisher, 'old 7', 'another'));
+    const [again, fresh] = await Promise.all([
+      send(old),
+      send(Array.from({ length: 50 }, (_, i) => `new ${i}`)),
+      expect(reused).rejects.toThrow(KeyReused),
+    ]);
+    expect(again).toEqual(first.map((answer) => ({ ...answer, replayed: true })));
+    expect(fresh.filter(({ replayed }) => replayed)).toEqual([]);
+    expect(await seqs(user)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+  });
+
   it('the same request many times at once, from two nodes', async () => {
     const [publisher = '', user = ''] = await database.users(2);
     const elsewhere = new SignalStore(database.pool(), clock);
