@@ -1,15 +1,9 @@
 import { fromScaled, toScaled } from '../kit/scaled.js';
 import type { Candle } from './candle.js';
-import { bucketEnd } from './interval.js';
 
 /** A candle of a length that is no interval of ours, or that does not begin where ours do. `end` is exclusive, epoch ms. */
 export interface Rollup extends Omit<Candle, 'interval'> {
   readonly end: number;
-}
-
-/** A candle as it is. */
-export function rollupOf(candle: Candle): Rollup {
-  return { ...candle, end: bucketEnd(candle.interval, candle.openTime) };
 }
 
 /** One candle of all that are given, which ascend and are at least one. `closed` is left to the caller. */

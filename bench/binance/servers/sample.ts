@@ -2,8 +2,7 @@
 import type { Candle } from '../../../src/market/candle.js';
 import type { HotWindow } from '../../../src/market/event.js';
 import { MINUTE_MS } from '../../../src/market/interval.js';
-import { rollupOf } from '../../../src/market/rollup.js';
-import { klineRow } from '../../../src/wire/binance/kline.js';
+import { candleRow } from '../../../src/wire/binance/kline.js';
 import { EPOCH, SEQ, sampleCandle } from '../../fanout/servers/host.js';
 
 export const COUNT = 500;
@@ -18,4 +17,4 @@ const closed: Candle[] = Array.from({ length: COUNT }, (_, i) => ({
 }));
 
 export const WINDOW: HotWindow = { epoch: EPOCH, seq: SEQ, closed, open, gaps: [] };
-export const BODY = `[${[...closed.slice(1), open].map((candle) => klineRow(rollupOf(candle))).join(',')}]`;
+export const BODY = `[${[...closed.slice(1), open].map(candleRow).join(',')}]`;

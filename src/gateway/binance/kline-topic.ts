@@ -3,8 +3,7 @@ import type { Candle } from '../../market/candle.js';
 import type { MarketEvent } from '../../market/event.js';
 import { bucketEnd, MINUTE_MS } from '../../market/interval.js';
 import { seqMinute } from '../../market/position.js';
-import { rollupOf } from '../../market/rollup.js';
-import { klineEvent } from '../../wire/binance/kline.js';
+import { candleEvent } from '../../wire/binance/kline.js';
 import type { Frame } from '../../wire/codec.js';
 import type { Recovery } from '../../wire/frames.js';
 import type { CandleChannel } from '../candle-channel.js';
@@ -25,7 +24,7 @@ class Klines {
   data(candle: Candle): string {
     if (candle !== this.#candle) {
       this.#candle = candle;
-      this.#data = klineEvent(rollupOf(candle), this.interval, this.clock.now());
+      this.#data = candleEvent(candle, this.interval, this.clock.now());
     }
     return this.#data;
   }

@@ -83,7 +83,7 @@ class BinanceRest {
 }
 
 function success(body: Body, used: string): HttpResponse {
-  return { status: 200, headers: { ...SUCCESS, ...weightHeaders(used) }, body };
+  return { status: 200, headers: { ...SUCCESS, 'x-mbx-used-weight': used, 'x-mbx-used-weight-1m': used }, body };
 }
 
 function weightHeaders(used: string) {

@@ -1,7 +1,6 @@
 import type { Candle } from '../../market/candle.js';
 import type { Interval } from '../../market/interval.js';
-import { rollupOf } from '../../market/rollup.js';
-import { klineRow } from '../../wire/binance/kline.js';
+import { candleRow } from '../../wire/binance/kline.js';
 import type { HotCandles } from './sources.js';
 
 /** Bodies kept, the last used; one of 500 candles has about 60 KB. */
@@ -35,14 +34,14 @@ export class KlineBodies {
   #encode({ closed, open }: HotCandles, limit: number): string {
     const count = open === null ? limit : limit - 1;
     const rows = count === 0 ? [] : closed.slice(-count).map((candle) => this.#row(candle));
-    if (open !== null) rows.push(klineRow(rollupOf(open)));
+    if (open !== null) rows.push(candleRow(open));
     return `[${rows.join(',')}]`;
   }
 
   #row(candle: Candle): string {
     const known = this.#rows.get(candle);
     if (known !== undefined) return known;
-    const row = klineRow(rollupOf(candle));
+    const row = candleRow(candle);
     this.#rows.set(candle, row);
     return row;
   }

@@ -1,7 +1,6 @@
 import type { Candle } from '../../market/candle.js';
-import { rollupOf } from '../../market/rollup.js';
 import { isAligned } from '../../market/shifted.js';
-import { klineRow } from '../../wire/binance/kline.js';
+import { candleRow } from '../../wire/binance/kline.js';
 import type { Entitlements } from '../../wire/identity.js';
 import type { Values } from '../../wire/parameter.js';
 import { oldestOf } from '../candles.js';
@@ -87,5 +86,5 @@ function rangeOf(given: Values<typeof KLINE_PARAMETERS>): KlineRange {
 }
 
 export function rowsOf(candles: readonly Candle[]): string {
-  return `[${candles.map((candle) => klineRow(rollupOf(candle))).join(',')}]`;
+  return `[${candles.map(candleRow).join(',')}]`;
 }

@@ -4,9 +4,8 @@ import { coinbase } from '../../../src/feed/venues/coinbase.js';
 import type { Venue } from '../../../src/feed/venues/venue.js';
 import { VenueFeed } from '../../../src/feed/venues/venue-feed.js';
 import { formatDecimal } from '../../../src/kit/decimal.js';
-import { rollupOf } from '../../../src/market/rollup.js';
 import type { Trade } from '../../../src/market/trade.js';
-import { klineRow } from '../../../src/wire/binance/kline.js';
+import { candleRow } from '../../../src/wire/binance/kline.js';
 import { essence, referenceMinutes } from '../../candles/reference.js';
 import { LogLines } from '../recorder.js';
 import { binanceDialect, coinbaseDialect, type Dialect } from './dialects.js';
@@ -171,7 +170,7 @@ test('Binance: a recorded stream through the connector; the candles are the klin
   const ours = (native: string, openTime: number) => {
     const found = sink.closed.find(({ candle }) => candle.symbol === native && candle.openTime === openTime);
     if (found === undefined) throw new Error(`${native} has no candle of ${openTime}`);
-    const [t, o, h, l, c, v, T, q, n, V, Q] = JSON.parse(klineRow(rollupOf(found.candle))) as unknown[];
+    const [t, o, h, l, c, v, T, q, n, V, Q] = JSON.parse(candleRow(found.candle)) as unknown[];
     return { t, T, o, h, l, c, v, q, n, V, Q };
   };
   const shared = ({ t, T, o, h, l, c, v, q, n, V, Q }: Kline) => ({ t, T, o, h, l, c, v, q, n, V, Q });
