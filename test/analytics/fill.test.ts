@@ -7,12 +7,13 @@ import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Analytics } from '../../src/analytics/analytics.js';
+import { compareDays } from '../../src/analytics/copy.js';
 import { type AnalyticsDatabase, AnalyticsUnavailable, type DailyRow } from '../../src/analytics/database.js';
 import type { Difference } from '../../src/analytics/differences.js';
 import { explain } from '../../src/analytics/explain.js';
 import { Filler } from '../../src/analytics/filler.js';
 import { Reconciler } from '../../src/analytics/reconciler.js';
-import type { DaySource } from '../../src/analytics/source.js';
+import type { DaySource, SourceDay } from '../../src/analytics/source.js';
 import { aggregatesOf, daysOf } from '../../src/app/analytics.js';
 import { type Clock, systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
@@ -116,6 +117,24 @@ describe.each([
     await filler.pass();
     expect(filler.stats.rowsWritten).toBe(0);
     expect(await versions()).toEqual(before);
+  });
+
+  it('are read page by page where a symbol has more of them than one page takes', async () => {
+    const stretch = { from: Date.UTC(1995, 0, 1), to: Date.UTC(2020, 0, 1) };
+    const days = (stretch.to - stretch.from) / DAY_MS;
+    const asked: number[] = [];
+    const long: Pick<DaySource, 'days'> = {
+      async days([symbol = ''], from, to, limit) {
+        asked.push(from);
+        const count = Math.min(limit, (to - from) / DAY_MS);
+        const day = (i: number): SourceDay => [symbol, from + i * DAY_MS, '1', '2', '0.5', '1.5', '10', '15', i];
+        return { days: Array.from({ length: count }, (_, i) => day(i)), readAt: 1 };
+      },
+    };
+    const compared = await compareDays(long, analytics.database, ['LONG'], stretch);
+    expect(compared.days).toBe(days);
+    expect(new Set(compared.differences.map(({ date }) => date)).size).toBe(days);
+    expect(asked.length).toBeGreaterThan(2);
   });
 
   it('follow a revision of a past day that was noted as changed', async () => {
