@@ -83,13 +83,9 @@ async function templateKey(): Promise<string> {
 export async function realPostgres({ fsync = false }: { fsync?: boolean } = {}): Promise<TestDatabase> {
   const programs = await findPrograms();
   const user = await serverUser();
-  const directory = await mkdtemp(join(tmpdir(), 'candlecast-pg-'));
-  if ('uid' in user) await chown(directory, user.uid, user.gid);
-  await run(
-    join(programs, 'initdb'),
-    ['-D', join(directory, 'data'), '-U', 'postgres', '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C'],
-    user,
-  );
+  const directory = await directoryOf(user);
+  // With the owner: the server refuses the files of somebody else.
+  await run('cp', ['-a', await plainTemplate(programs, user), join(directory, 'data')]);
   const server = spawn(
     join(programs, 'postgres'),
     ['-D', join(directory, 'data'), '-k', directory, '-h', '', '-F'].slice(0, fsync ? 6 : 7),
@@ -107,6 +103,36 @@ export async function realPostgres({ fsync = false }: { fsync?: boolean } = {}):
   });
   await migratePlain(database.connect({ max: 1 }));
   return database;
+}
+
+async function directoryOf(user: User): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'candlecast-pg-'));
+  if (user.uid !== undefined) await chown(directory, user.uid, user.gid);
+  return directory;
+}
+
+/** A cluster as `initdb` leaves it, made when it is missing. */
+async function plainTemplate(programs: string, user: User): Promise<string> {
+  const path = join(
+    TEMPLATES,
+    `postgres-${createHash('sha256').update(`${programs} ${user.uid}`).digest('hex').slice(0, 16)}`,
+  );
+  if (await exists(path)) return path;
+  await mkdir(TEMPLATES, { recursive: true });
+  const draft = await directoryOf(user);
+  const data = join(draft, 'data');
+  await run(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C'],
+    user,
+  );
+  const beside = await mkdtemp(join(TEMPLATES, 'draft-'));
+  await run('cp', ['-a', data, beside]);
+  await rm(draft, { recursive: true, force: true, maxRetries: 5 });
+  // Another test file may have been quicker.
+  await rename(join(beside, 'data'), path).catch(() => {});
+  await rm(beside, { recursive: true, force: true, maxRetries: 5 });
+  return path;
 }
 
 const PLAIN_MIGRATIONS: ReadonlySet<string> = new Set(['tables', 'writers']);
@@ -145,8 +171,10 @@ async function findPrograms(): Promise<string> {
   throw new Error('PostgreSQL is not installed in /usr/lib/postgresql: "apt-get install postgresql" brings it');
 }
 
+type User = { uid: number; gid: number } | { uid?: never; gid?: never };
+
 /** PostgreSQL refuses to run as root. */
-async function serverUser(): Promise<{ uid: number; gid: number } | Record<string, never>> {
+async function serverUser(): Promise<User> {
   if (process.getuid?.() !== 0) return {};
   const ids = await Promise.all(['-u', '-g'].map((flag) => run('id', [flag, 'nobody'])));
   const [uid, gid] = ids.map(({ stdout }) => Number(stdout));

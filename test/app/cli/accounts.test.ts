@@ -127,8 +127,8 @@ test('roles, plans and deletion reach the nodes', async () => {
 test('without Redis the change is made, and the command says that the nodes were not told', async () => {
   const bob = ['user', 'password', 'bob@example.com'];
   const away = new Program(bob, { ...env, REDIS_URL: 'redis://127.0.0.1:1' }, 'another good password\n');
+  const weak = new Program(bob, env, 'short\n');
   expect([await away.exited(), away.output]).toEqual([0, expect.stringContaining('Redis was not told')]);
   expect(away.output).toContain('bob@example.com has a new password');
-  const weak = new Program(bob, env, 'short\n');
   expect([await weak.exited(), weak.output]).toEqual([2, expect.stringContaining('a password must have 10 to 128')]);
 });
