@@ -12,6 +12,7 @@ const long = readdirSync('test/faults').filter(
 
 /** What takes long for what it proves beside the rest: with the faults. */
 export const REHEARSALS = [
+  'test/app/analytics-rehearsal.test.ts',
   'test/app/backup.test.ts',
   'test/cluster/chaos.test.ts',
   'test/cluster/processes.test.ts',

@@ -49,6 +49,8 @@ export class Analytics implements AnalyticsDatabase, Service {
   #failures = 0;
   #retryAt = 0;
   #lastError = '';
+  /** Nothing but its operator helps. */
+  #isOperators = false;
   #stopped = false;
 
   constructor(options: AnalyticsOptions) {
@@ -108,7 +110,7 @@ export class Analytics implements AnalyticsDatabase, Service {
     if (this.#stopped) throw new AnalyticsUnavailable('the server is shutting down', null);
     const waitMs = this.#retryAt - this.#options.clock.now();
     if (this.#opening === null && waitMs > 0)
-      throw new AnalyticsUnavailable(`ClickHouse is away: ${this.#lastError}`, Math.ceil(waitMs / 1000));
+      throw new AnalyticsUnavailable(this.#lastError, this.#isOperators ? null : Math.ceil(waitMs / 1000));
     this.#opening ??= this.#connect();
     return await this.#opening;
   }
@@ -127,11 +129,7 @@ export class Analytics implements AnalyticsDatabase, Service {
       return opened;
     } catch (error) {
       this.#failed(error, since);
-      throw new AnalyticsUnavailable(
-        this.#lastError,
-        error instanceof UserError ? null : this.#backoffMs() / 1000,
-        error,
-      );
+      throw new AnalyticsUnavailable(this.#lastError, this.#isOperators ? null : this.#backoffMs() / 1000, error);
     }
   }
 
@@ -154,7 +152,7 @@ export class Analytics implements AnalyticsDatabase, Service {
     void child.exited.then(({ code }) => {
       if (this.#stopped) return;
       log.error({ code }, 'the embedded ClickHouse has ended by itself; it is started again when it is needed');
-      this.#lost(opened, new Error('it has ended by itself'), since);
+      this.#lost(opened, new Error('the embedded ClickHouse has ended by itself'), since);
     });
     return opened;
   }
@@ -168,6 +166,7 @@ export class Analytics implements AnalyticsDatabase, Service {
   #failed(error: unknown, since: number): void {
     const { clock, log, url } = this.#options;
     this.#lastError = messageOf(error, url);
+    this.#isOperators = error instanceof UserError;
     this.#opening = null;
     this.#opened = null;
     if (clock.now() - since > HEALTHY_MS) this.#failures = 0;

@@ -29,7 +29,7 @@ export function analyticsMetrics(database: Analytics, keeper: Keeper): Metric[] 
     },
     {
       name: 'reconciliation_candles_differ',
-      help: 'Candles that differ from what they are made of and could not be put right, by table. Should be 0.',
+      help: 'Candles that differ from what they are made of and are not put right, by table. Should be 0.',
       labels: ['table'],
       read: () => byTable(keeper.reconciler.differing),
     },

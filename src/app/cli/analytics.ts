@@ -9,6 +9,7 @@ import { gapsBetween, symbolsAfter } from '../../store/timescale/daily.js';
 import { Database } from '../../store/timescale/database.js';
 import { aggregatesOf, daysOf, openClickHouse } from '../analytics.js';
 import { toStop } from '../around.js';
+import { explainDatabaseError } from '../database-error.js';
 import { reachDatabase } from '../reach-database.js';
 import { RebuildNote } from '../rebuild-note.js';
 import { type AnswerOptions, answer, utcText } from './answer.js';
@@ -38,8 +39,8 @@ const LINES_MAX = 200;
 /** `candlecast analytics rebuild` */
 export async function rebuildDays(ground: Ground, options: DaysOptions): Promise<undefined> {
   const stretch = stretchOf(ground, options);
-  const { store, database } = await open(ground);
-  const symbols = await symbolsOf(store, options.symbol);
+  const { store, known, database } = await open(ground);
+  const symbols = wantedOf(known, options.symbol);
   const note = new RebuildNote(ground.config.dataDir, `${stretch.from} ${stretch.to} ${options.symbol ?? ''}`);
   const after = await note.read();
   const rest = after === null ? symbols : symbols.filter((symbol) => symbol > after);
@@ -67,8 +68,8 @@ export async function rebuildDays(ground: Ground, options: DaysOptions): Promise
 /** `candlecast analytics explain` @returns 1 where something differs. */
 export async function explainDays(ground: Ground, options: DaysOptions): Promise<number> {
   const stretch = stretchOf(ground, options);
-  const { store, database } = await open(ground);
-  const symbols = await symbolsOf(store, options.symbol);
+  const { store, known, database } = await open(ground);
+  const symbols = wantedOf(known, options.symbol);
   const found: Difference[] = [];
   const compared = { source: daysOf(store), aggregates: aggregatesOf(store, ground.clock), database };
   await ground.progress.during(`Comparing ${inDays(stretch)}`, async (line) => {
@@ -94,11 +95,16 @@ async function open(ground: Ground) {
   const url = await reachDatabase(ground, config.timescaleUrl);
   const store = new Database({ url, clock, deadlineMs: STORE_DEADLINE_MS });
   await lifecycle.start(toStop('analytics reader', () => store.close()));
-  return { store, database: await lifecycle.start(openClickHouse(ground)) };
+  // Also whether it can be used at all.
+  const known = await store
+    .run((sql) => symbolsAfter(sql, '', SYMBOLS_MAX))
+    .catch((error: unknown) => {
+      throw explainDatabaseError(error, url);
+    });
+  return { store, known, database: await lifecycle.start(openClickHouse(ground)) };
 }
 
-async function symbolsOf(store: Database, wanted: string | undefined): Promise<string[]> {
-  const symbols = await store.run((sql) => symbolsAfter(sql, '', SYMBOLS_MAX));
+function wantedOf(symbols: readonly string[], wanted: string | undefined): readonly string[] {
   if (wanted === undefined) return symbols;
   if (!symbols.includes(wanted))
     throw new UserError(`there are no candles of ${wanted}: --symbol is one of those stored`);

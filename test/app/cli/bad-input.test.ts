@@ -56,6 +56,15 @@ const WALK: readonly (readonly [args: readonly string[], words: RegExp, env?: En
     /empty\.csv:1: it is empty; its first line must be "trade_id,/,
   ],
   [['import', 'trades', FILE('junk.csv'), '--symbol', 'X'], /junk\.csv:1: its first line is .*; it must be/],
+  [['analytics', 'rebuild'], /required option '--from <day>' not specified/],
+  [['analytics', 'rebuild', '--from', '2024-02-30'], /--from "2024-02-30" must be a day/],
+  [['analytics', 'rebuild', '--from', '2024-01-02', '--to', '2024-01-02'], /--from must be before --to, which is excl/],
+  [['analytics', 'explain', '--to', '9999-01-01'], /--to .* must not be after 20.*: only complete UTC days are kept/],
+  [
+    ['analytics', 'rebuild', '--from', '2024-01-01'],
+    /cannot be used.*nothing listens there/,
+    { TIMESCALE_URL: UNREACHABLE },
+  ],
   [['user', 'create'], /missing required argument 'email'/],
   [['user', 'create', 'a@b.c', '--role', 'king'], /--role "king" must be one of user, publisher, admin/],
   [['user', 'list', '--limit', '0'], /--limit "0" must be an integer from 1/],
@@ -107,7 +116,7 @@ test('a password that is not given', async () => {
 });
 
 test('groups without a command show what there is', async () => {
-  for (const group of ['user', 'token', 'plan', 'export', 'import']) {
+  for (const group of ['user', 'token', 'plan', 'export', 'import', 'analytics']) {
     const { code, said } = await here([group], { DATA_DIR: dataDir });
     expect([code, said]).toEqual([2, expect.stringMatching(new RegExp(`^Usage: candlecast ${group} `))]);
   }

@@ -3,7 +3,9 @@ import { examples, withJson } from '../help.js';
 import { perform } from '../perform.js';
 
 export function transferGroup(program: Command): void {
-  const out = program.command('export').description('write what is stored as CSV; the server may run');
+  const out = program
+    .command('export')
+    .description('write stored candles as CSV (trades are not stored); the server may run');
   examples(
     withJson(out.command('candles').description('write closed candles as CSV, every digit of them, oldest first'))
       .argument('<symbol>', 'such as BTCUSDT')
