@@ -1,12 +1,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Analytics } from '../../src/analytics/analytics.js';
+import type { Analytics } from '../../src/analytics/analytics.js';
 import { compareDays } from '../../src/analytics/copy.js';
 import { type AnalyticsDatabase, AnalyticsUnavailable, type DailyRow } from '../../src/analytics/database.js';
 import type { Difference } from '../../src/analytics/differences.js';
@@ -27,7 +24,6 @@ import {
   embeddedAnalytics,
   foldDays,
   LEVEL_VIEWS,
-  MIGRATIONS,
   MINUTE_MS,
   type Minute,
   refreshAll,
@@ -206,18 +202,20 @@ describe.each([
   });
 });
 
+/** What is killed, and reconciled after that. */
+let survivor: TestAnalytics;
+beforeAll(async () => {
+  survivor = await embeddedAnalytics();
+});
+afterAll(() => survivor?.stop());
+
 describe('what is killed', () => {
   let dataDir: string;
   let database: Analytics;
-  beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'candlecast-ch-test-'));
-    database = new Analytics({ url: null, dataDir, migrations: MIGRATIONS, clock: systemClock, log: silentLog });
+  beforeAll(() => {
+    ({ dataDir, database } = survivor);
   });
-  afterAll(async () => {
-    await database?.stop();
-    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
-  });
-  const analytics = (): TestAnalytics => ({ database, dataDir, stop: async () => {} });
+  const analytics = (): TestAnalytics => survivor;
   const kill = (): void => {
     if (database.pid !== null) process.kill(database.pid, 'SIGKILL');
   };
@@ -274,11 +272,8 @@ describe('the reconciler', () => {
   const REAL_FROM = Math.floor((REAL[0]?.t ?? 0) / DAY_MS) * DAY_MS;
   let analytics: TestAnalytics;
   beforeAll(async () => {
-    analytics = await embeddedAnalytics();
+    analytics = survivor;
     await fillerOf(analytics).pass();
-  });
-  afterAll(async () => {
-    await analytics?.stop();
   });
 
   const reconciler = (database: AnalyticsDatabase = analytics.database): Reconciler =>

@@ -65,7 +65,7 @@ describe('what is stored', () => {
       }),
     ],
     {
-      numRuns: 25,
+      numRuns: 15,
     },
   )('equals what was published, whatever happened on the way', async (steps) => {
     const market = marketOf(7);
@@ -191,7 +191,7 @@ describe('a newer writer', () => {
   });
 
   test.prop([fc.array(fc.constantFrom('old closes', 'old updates', 'new closes', 'take', 'turn'), { maxLength: 40 })], {
-    numRuns: 25,
+    numRuns: 15,
   })('is the only one from the moment it takes over, at any interleaving', async (steps) => {
     const prefix = `f${runs++}:`;
     const [old, young] = [marketOf(7), marketOf(8)];

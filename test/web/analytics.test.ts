@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { pageRoutes } from '../../src/http/pages.js';
 import { createRouter } from '../../src/http/router.js';
 import { symbolsRoute } from '../../src/http/symbols.js';
@@ -46,7 +46,7 @@ let server: Server;
 let browser: Browser;
 let url: string;
 let page: Page;
-let errors: string[];
+let errors: string[] = [];
 
 beforeAll(async () => {
   [market, browser] = await Promise.all([AnalyticsMarket.open(), launchBrowser()]);
@@ -62,6 +62,12 @@ beforeAll(async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  // One for all tests: loading it is most of what they cost.
+  page = await browser.newPage({ viewport: { width: 1000, height: 640 } });
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
 });
 
 afterAll(async () => {
@@ -70,17 +76,8 @@ afterAll(async () => {
   await market?.close();
 });
 
-beforeEach(async () => {
+beforeEach(() => {
   errors = [];
-  page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  page.on('console', (message) => {
-    if (message.type() === 'error') errors.push(message.text());
-  });
-  page.on('pageerror', (error) => errors.push(String(error)));
-});
-
-afterEach(async () => {
-  await page.close();
 });
 
 async function open(symbol: string): Promise<void> {

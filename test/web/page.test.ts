@@ -44,7 +44,7 @@ let server: Server;
 let dataDir: string;
 let demoSymbol: string;
 let page: Page;
-let errors: string[];
+let errors: string[] = [];
 
 beforeAll(async () => {
   dataDir = await testDataDir();
