@@ -4,15 +4,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Analytics } from '../../src/analytics/analytics.js';
-import type { DailyRow } from '../../src/analytics/database.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { postgresOptions } from '../../src/store/embedded/start.js';
 import { dailyRows, foldDays, MIGRATIONS, type Minute, refreshAll, store } from '../analytics/support.js';
 import { testDataDir } from '../support/database.js';
 import { DatabaseServer, Program, Server } from '../support/server.js';
-import { clickHouseOf, DAY, daily, date, FROM, MINUTE, pushed, timescaleOf, trade } from './analytics-support.js';
-import { ended, eventually, get, metric, Places } from './support.js';
+import { DAY, daily, date, FROM, MINUTE, pushed, timescaleOf, trade } from './analytics-support.js';
+import { ended, eventually, get, Places } from './support.js';
 
 /** What the keeper of the analytics does by itself, which takes minutes, and what becomes of a rebuild that is killed. */
 
@@ -122,27 +121,5 @@ describe('a server by itself', () => {
     await sql.end();
     await pushed(server, [trade('REV', 3, FROM + DAY - 2 * MINUTE, '4')], 'rev');
     expect(await eventually(closes, (found) => found?.[0] === 4, 120_000)).toEqual([4]);
-  });
-
-  it('finds a candle that differs, counts it and puts it right; until then it is explained', async () => {
-    const explained = () => ended(['analytics', 'explain', '--symbol', 'REV'], { DATA_DIR: dataDir });
-    const differences = () => metric(server, 'reconciliation_differences_total{table="daily_ohlcv"}');
-    const before = await differences();
-    const clickHouse = await clickHouseOf(dataDir);
-    const [row] = await clickHouse.rows<DailyRow>('SELECT *, quote_volume AS quoteVolume FROM daily_ohlcv FINAL', {});
-    const { symbol, open, low, close, volume, quoteVolume, trades } = row as DailyRow;
-    const planted = { symbol, date: date(0), open, high: 99, low, close, volume, quoteVolume, trades };
-    await clickHouse.insert([{ ...planted, version: Date.now() * 1000 }]);
-    await clickHouse.close();
-    const { code, said } = await explained();
-    expect({ code, said }).toMatchObject({ code: 1 });
-    expect(said).toMatch(new RegExp(`daily_ohlcv  REV  ${date(0)}  out of date.*\\(high 99, should be 5\\)`));
-    await eventually(differences, (count) => count === before + 1, 140_000);
-    await eventually(
-      () => metric(server, 'reconciliation_candles_differ{table="daily_ohlcv"}'),
-      (count) => count === 0,
-    );
-    await server.printed(/candles differ from what they are made of; they are put right/);
-    expect((await explained()).code).toBe(0);
   });
 });
