@@ -14,7 +14,7 @@ export interface Relational extends Pool {
 /** The relational database with its schema. @throws UserError */
 export async function openRelational({ log, lifecycle, progress, clock }: Around, url: string): Promise<Relational> {
   await migrateDatabase(url, log, progress, 'postgres');
-  const pool = new MeasuredPool(openPool({ url, log }), clock);
+  const pool = new MeasuredPool(openPool({ url, log, stopping: lifecycle.stopping }), clock);
   await lifecycle.start(toStop('relational database', () => pool.close()));
   return pool;
 }

@@ -12,6 +12,7 @@ export class Lifecycle {
   readonly #started: Service[] = [];
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #abort = new AbortController();
   #stopping: Promise<boolean> | null = null;
 
   constructor(clock: Clock, log: Log) {
@@ -21,6 +22,11 @@ export class Lifecycle {
 
   get draining(): boolean {
     return this.#stopping !== null;
+  }
+
+  /** Aborted when stopping begins. */
+  get stopping(): AbortSignal {
+    return this.#abort.signal;
   }
 
   async start<T extends Service>(service: T): Promise<T> {
@@ -36,6 +42,7 @@ export class Lifecycle {
   }
 
   async #stopAll(): Promise<boolean> {
+    this.#abort.abort();
     const deadline = new Promise<false>((resolve) => {
       this.#clock.after(STOP_DEADLINE_MS, () => resolve(false));
     });

@@ -2,7 +2,7 @@ import type { Sql } from 'postgres';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
-import { bucketStart, DAY_MS, HOUR_MS, type Interval } from '../market/interval.js';
+import { bucketStart, DAY_MS, HOUR_MS } from '../market/interval.js';
 import { LEVELS, oldestMinute, readWatermark, refreshView } from './refresh.js';
 
 /** How often is looked for a job that is due. */
@@ -13,9 +13,9 @@ const FIRST_RUN_DELAY_MS = 5_000;
  * The embedded backend serves nobody else during a statement: what these levels have not materialised yet is done in
  * slices, of 36,000 rows at a hundred symbols.
  */
-const SLICED: ReadonlyMap<string, { readonly interval: Interval; readonly sliceMs: number }> = new Map([
-  ['ohlcv_5m', { interval: '5m', sliceMs: 6 * HOUR_MS }],
-  ['ohlcv_1h', { interval: '1h', sliceMs: 2 * DAY_MS }],
+const SLICE_MS: ReadonlyMap<string, number> = new Map([
+  ['ohlcv_5m', 6 * HOUR_MS],
+  ['ohlcv_1h', 2 * DAY_MS],
 ]);
 
 const REFRESH = 'policy_refresh_continuous_aggregate';
@@ -97,18 +97,23 @@ export class Jobs implements Service {
 
   /**
    * Oldest first: a level shows nothing below its watermark but what is materialised, so nothing may be left out when the
-   * service stops between two slices. Only buckets that are over.
+   * service stops between two slices. Only buckets that are over. The first time from before all time: a policy that
+   * meets a level of which nothing is materialised goes through that time in batches, for some seconds.
    */
   private async catchUp(job: Job): Promise<void> {
-    const sliced = SLICED.get(job.target ?? '');
-    if (sliced === undefined || job.target === null || job.to === null) return;
+    const level = LEVELS.find(({ view }) => view === job.target);
+    if (level === undefined || job.to === null) return;
     const { sql } = this.options;
-    const end = bucketStart(sliced.interval, job.to);
-    let from = (await readWatermark(sql, job.target)) ?? (await oldestMinute(sql));
+    const sliceMs = SLICE_MS.get(level.view) ?? Number.POSITIVE_INFINITY;
+    const end = bucketStart(level.interval, job.to);
+    const watermark = await readWatermark(sql, level.view);
+    let from = watermark ?? (await oldestMinute(sql));
+    let start = watermark;
     while (from < end && !this.stopping) {
-      const to = Math.min(end, (Math.floor(from / sliced.sliceMs) + 1) * sliced.sliceMs);
-      await refreshView(sql, job.target, from, to);
+      const to = Math.min(end, (Math.floor(from / sliceMs) + 1) * sliceMs);
+      await refreshView(sql, level.view, start, to);
       from = to;
+      start = to;
     }
   }
 }

@@ -40,15 +40,17 @@ export async function refreshRange(sql: Sql, fromMs: number, toMs: number, { for
   }
 }
 
-/** Refreshes one view over whole buckets. Epoch ms. `force`: also what TimescaleDB takes to be up to date. */
+/** Refreshes one view over whole buckets. Epoch ms; `fromMs` null: from before all time. `force`: also what TimescaleDB takes to be up to date. */
 export async function refreshView(
   sql: Sql,
   view: string,
-  fromMs: number,
+  fromMs: number | null,
   toMs: number,
   { force = false } = {},
 ): Promise<void> {
-  const [from, to] = [fromMs, toMs].map((time) => `'${new Date(time).toISOString()}'::timestamptz`);
+  const [from, to] = [fromMs, toMs].map((time) =>
+    time === null ? 'NULL' : `'${new Date(time).toISOString()}'::timestamptz`,
+  );
   await sql.unsafe(`CALL refresh_continuous_aggregate('${view}', ${from}, ${to}${force ? ', force => true' : ''})`);
 }
 

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import pg from 'pg';
 import type { Log } from '../kit/log.js';
 
@@ -21,6 +22,8 @@ export interface PoolOptions {
   readonly max?: number;
   /** How long a connection and a statement may take. Default 5 s each. */
   readonly deadlineMs?: number;
+  /** Once aborted, statements have a second left: a database that does not answer does not hold up a stop. Default: never. */
+  readonly stopping?: AbortSignal;
 }
 
 export interface Pool extends Sql {
@@ -30,13 +33,22 @@ export interface Pool extends Sql {
 
 const DEFAULT_MAX = 8;
 const DEFAULT_DEADLINE_MS = 5000;
+const STOP_PATIENCE_MS = 1000;
 /** An idle connection is kept this long. */
 const IDLE_MS = 60_000;
 
 /** Connects with the first statement. A connection whose statement failed is not used again. */
-export function openPool({ url, log, max = DEFAULT_MAX, deadlineMs = DEFAULT_DEADLINE_MS }: PoolOptions): Pool {
+export function openPool({
+  url,
+  log,
+  max = DEFAULT_MAX,
+  deadlineMs = DEFAULT_DEADLINE_MS,
+  stopping,
+}: PoolOptions): Pool {
+  const sockets = new CutSockets(stopping);
   const pool = new pg.Pool({
     connectionString: url,
+    stream: () => sockets.open(),
     max,
     query_timeout: deadlineMs,
     connectionTimeoutMillis: deadlineMs,
@@ -57,6 +69,29 @@ export function openPool({ url, log, max = DEFAULT_MAX, deadlineMs = DEFAULT_DEA
     },
     close: () => pool.end(),
   };
+}
+
+/** Sockets that do not outlive the patience of a stop: pg has no other way to leave a statement, or a connection that is being made. */
+class CutSockets {
+  readonly #open = new Set<Socket>();
+  #cut = false;
+
+  constructor(stopping: AbortSignal | undefined) {
+    stopping?.addEventListener('abort', () => {
+      AbortSignal.timeout(STOP_PATIENCE_MS).addEventListener('abort', () => {
+        this.#cut = true;
+        for (const socket of this.#open) socket.destroy();
+      });
+    });
+  }
+
+  open(): Socket {
+    const socket = new Socket();
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+    if (this.#cut) process.nextTick(() => socket.destroy());
+    return socket;
+  }
 }
 
 const { builtins } = pg.types;

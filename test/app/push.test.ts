@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -167,6 +167,21 @@ describe('kill -9', () => {
     expect(order[0]).toBe('gap');
     client.socket.terminate();
   });
+});
+
+it('a stop beside a database that does not answer is a clean one, and nothing acknowledged is lost', async () => {
+  const pid = database.child.pid ?? 0;
+  const backend = Number((await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim());
+  expect((await post(server, [trade('FROZEN', 1, START, '3')])).body.accepted).toBe(1);
+  process.kill(backend, 'SIGSTOP');
+  try {
+    expect((await post(server, [trade('FROZEN', 2, START + 1, '4')])).body.accepted).toBe(1);
+    expect(await server.stop()).toBe(0);
+  } finally {
+    process.kill(backend, 'SIGCONT');
+  }
+  server = await Server.start(env);
+  expect(await candleOf('FROZEN', '1m', START)).toMatchObject({ c: '4.00000000', n: 2 });
 });
 
 it('pushed candles with their corrections are served from the store when nothing feeds them', async () => {
