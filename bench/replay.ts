@@ -25,6 +25,8 @@ const REPLAYS = 10;
 const LIVE = { clients: 50, ratePerSecond: 200 };
 /** Of the database, and of what reads. */
 const CORE = 1;
+/** Whoever measures live shares the core with the replays' readers and the database: it is not to be late because of them. */
+const MAKES_WAY = 10;
 
 async function fill(database: TestDatabase): Promise<void> {
   const sql = database.connect({ max: 1 });
@@ -69,7 +71,7 @@ async function live(start: () => Worker, replays: number): Promise<number> {
   const [server, load, readers] = [
     start(),
     new Worker('../latency/client.ts', CORE),
-    new Worker('../replay/client.ts', CORE),
+    new Worker('../replay/client.ts', CORE, [], [], MAKES_WAY),
   ];
   try {
     const { port, inletPort } = await server.ask('ready');
@@ -107,6 +109,7 @@ for (const [name, open] of [
   const database = await open();
   try {
     await fill(database);
+    execFileSync('bash', ['-c', `renice -n ${MAKES_WAY} -p $(pgrep -P ${process.pid})`]);
     if (values.mode !== 'live') await rates(name, database);
     if (values.mode !== 'rate') await beside(name, database);
   } finally {

@@ -9,13 +9,20 @@ export class Worker {
   readonly #waiting = new Map<string, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
   #failure: Error | null = null;
 
-  constructor(script: string, core: number, nodeOptions: readonly string[] = [], args: readonly string[] = []) {
+  /** `niceness`: above 0 it makes way for the others on its core. */
+  constructor(
+    script: string,
+    core: number,
+    nodeOptions: readonly string[] = [],
+    args: readonly string[] = [],
+    niceness = 0,
+  ) {
     const file = fileURLToPath(new URL(script, import.meta.url));
     const node = [process.execPath, '--expose-gc', ...nodeOptions, '--import', 'tsx', file, ...args];
     // Thousands of sockets: take all the descriptors the system allows.
     const shell =
       'ulimit -n "$(ulimit -Hn)"; core=$0; command -v taskset >/dev/null && exec taskset -c "$core" "$@"; exec "$@"';
-    this.#child = spawn('bash', ['-c', shell, String(core), ...node], {
+    this.#child = spawn('nice', ['-n', String(niceness), 'bash', '-c', shell, String(core), ...node], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child.on('message', (message: Reply) => this.#take(message));
