@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util';
 import type { Sql } from 'postgres';
 import { ClickHouse } from '../src/analytics/clickhouse.js';
+import { PAGE_DAYS } from '../src/analytics/copy.js';
 import type { DailyRow } from '../src/analytics/database.js';
 import { findEmbeddedClickHouse } from '../src/analytics/embedded/start.js';
 import { rebuild } from '../src/analytics/rebuild.js';
@@ -35,7 +36,6 @@ const YEARS = Number(values.years);
 const ROUNDS = Number(values.rounds);
 const TARGET = 0.5;
 const INSERT_ROWS = 50_000;
-const PAGE_DAYS = 4000;
 const DAY_MS = 86_400_000;
 const FROM = Date.UTC(2014, 0, 1);
 const TO = Date.UTC(2014 + YEARS, 0, 1);

@@ -3,7 +3,7 @@ import type { AnalyticsDatabase, DailyRow, NoDay } from './database.js';
 import { type DaySource, dateOf, type Stretch, toRow } from './source.js';
 
 /** What one read of the store brings at most: some ten milliseconds of its time. */
-const PAGE_DAYS = 4000;
+export const PAGE_DAYS = 4000;
 /** Symbols whose days are compared together. */
 export const SLICE_SYMBOLS = 20;
 /** Of one INSERT. */

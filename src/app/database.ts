@@ -63,7 +63,7 @@ export function connect(url: string): Sql {
 /** Rejects when the embedded engine has ended although nothing was being stopped. */
 export function endedByItself(exited: Promise<unknown>, lifecycle: Lifecycle): Promise<never> {
   const failed = exited.then(() => {
-    if (lifecycle.draining) return new Promise<never>(() => {});
+    if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
     throw new Error('the embedded database ended by itself');
   });
   // Whoever waits for it gets the rejection; until then it is nobody's.

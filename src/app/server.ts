@@ -178,7 +178,7 @@ function readersOf({ log }: Around, { users }: Parts): Readers {
 /** Why there should be no traffic now. */
 function notReady({ lifecycle }: Around, parts: Parts): readonly string[] {
   return [
-    ...(lifecycle.draining ? ['the server is shutting down'] : []),
+    ...(lifecycle.stopping.aborted ? ['the server is shutting down'] : []),
     ...(parts.ingest?.diskFails === true ? ['closed candles do not reach the disk'] : []),
     ...parts.notReady(),
   ];

@@ -20,10 +20,6 @@ export class Lifecycle {
     this.#log = log;
   }
 
-  get draining(): boolean {
-    return this.#stopping !== null;
-  }
-
   /** Aborted when stopping begins. */
   get stopping(): AbortSignal {
     return this.#abort.signal;

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postgresOptions } from '../../src/store/embedded/start.js';
 import type { WireCandle } from '../../src/wire/messages.js';
 import { ClosedRecorder } from '../support/closed-recorder.js';
-import { parsePage } from '../support/metrics.js';
 import { asKline, exchangeKlines, type Kline, TRADES_FILE } from '../support/oracle.js';
 import { DatabaseServer, Server } from '../support/server.js';
+import { metric } from './support.js';
 
 const klines = exchangeKlines();
 let directory: string;
@@ -41,12 +41,6 @@ async function overRest(server: Server): Promise<WireCandle[]> {
   }
 }
 
-/** Candles that are durable, and on their way into the table. */
-async function recordsBehind(server: Server): Promise<number | undefined> {
-  const page = await (await fetch(`${server.url}/metrics`)).text();
-  return parsePage(page).get('candlecast_spool_records')?.samples[0]?.value;
-}
-
 describe('the real trades, replayed, equal the klines of the exchange digit for digit', () => {
   it('over the closed channel of the WebSocket', async () => {
     const recorder = new ClosedRecorder('candles:XRPETH:1m:closed');
@@ -59,7 +53,7 @@ describe('the real trades, replayed, equal the klines of the exchange digit for 
 
   it('over REST', async () => {
     // A database that is seconds behind, on a busy machine, is answered with 503 until it has caught up.
-    await expect.poll(() => recordsBehind(server), { timeout: 120_000, interval: 200 }).toBe(0);
+    await expect.poll(() => metric(server, 'spool_records'), { timeout: 120_000, interval: 200 }).toBe(0);
     const candles = await overRest(server);
     expect(candles.every((candle) => candle.x && candle.r === 0)).toBe(true);
     expect(candles.map(asKline)).toEqual(klines);

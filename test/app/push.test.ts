@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -170,15 +170,14 @@ describe('kill -9', () => {
 });
 
 it('a stop beside a database that does not answer is a clean one, and nothing acknowledged is lost', async () => {
-  const pid = database.child.pid ?? 0;
-  const backend = Number((await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim());
+  const engine = await database.engine();
   expect((await post(server, [trade('FROZEN', 1, START, '3')])).body.accepted).toBe(1);
-  process.kill(backend, 'SIGSTOP');
+  process.kill(engine, 'SIGSTOP');
   try {
     expect((await post(server, [trade('FROZEN', 2, START + 1, '4')])).body.accepted).toBe(1);
     expect(await server.stop()).toBe(0);
   } finally {
-    process.kill(backend, 'SIGCONT');
+    process.kill(engine, 'SIGCONT');
   }
   server = await Server.start(env);
   expect(await candleOf('FROZEN', '1m', START)).toMatchObject({ c: '4.00000000', n: 2 });

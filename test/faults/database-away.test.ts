@@ -1,4 +1,4 @@
-import { readFile, symlink, unlink } from 'node:fs/promises';
+import { symlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -23,12 +23,6 @@ async function serveDatabase(): Promise<string> {
   await unlink(link).catch(() => {});
   await symlink(postgresOptions(database.url).host ?? '', link);
   return database.url.replace(/@[^/]*/, `@${encodeURIComponent(link)}`);
-}
-
-/** The process that is the database: `candlecast db` only looks after it. */
-async function engine(): Promise<number> {
-  const pid = database.child.pid;
-  return Number((await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ')[0]);
 }
 
 beforeAll(async () => {
@@ -67,7 +61,7 @@ async function livesWithoutDatabase(id: number): Promise<void> {
 }
 
 it('a frozen database', { timeout: 90_000 }, async () => {
-  const pid = await engine();
+  const pid = await database.engine();
   process.kill(pid, 'SIGSTOP');
   try {
     await livesWithoutDatabase(1);
@@ -84,7 +78,7 @@ it('a frozen database', { timeout: 90_000 }, async () => {
 });
 
 it('a killed database that comes back', { timeout: 90_000 }, async () => {
-  process.kill(await engine(), 'SIGKILL');
+  process.kill(await database.engine(), 'SIGKILL');
   expect(await database.exited()).toBe(1);
   expect(database.output).toMatch(/database ended by itself/);
   await livesWithoutDatabase(2);

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,6 +94,13 @@ export class DatabaseServer extends Program {
     const server = new DatabaseServer(['db'], { DATA_DIR: dataDir });
     server.url = (await server.printed(/DATABASE_URL=(\S+)\n/))[1] ?? '';
     return server;
+  }
+
+  /** Pid of the process that is the database: `candlecast db` only looks after it. */
+  async engine(): Promise<number> {
+    const { pid } = this.child;
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return Number(children.trim().split(' ')[0]);
   }
 }
 

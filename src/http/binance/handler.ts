@@ -82,6 +82,7 @@ class BinanceRest {
   }
 }
 
+/** Of every answer that is well: the headers of the weight stand here too, since spreading them costs 3 µs of 40. */
 function success(body: Body, used: string): HttpResponse {
   return { status: 200, headers: { ...SUCCESS, 'x-mbx-used-weight': used, 'x-mbx-used-weight-1m': used }, body };
 }

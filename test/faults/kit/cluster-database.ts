@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres, { type Sql } from 'postgres';
 import { postgresOptions } from '../../../src/store/embedded/start.js';
@@ -53,29 +53,22 @@ export class ClusterDatabase {
   }
 
   async kill(): Promise<void> {
-    process.kill(await this.#engine(), 'SIGKILL');
+    process.kill(await this.#running().engine(), 'SIGKILL');
     await this.#running().exited();
   }
 
   async freeze(): Promise<void> {
-    process.kill(await this.#engine(), 'SIGSTOP');
+    process.kill(await this.#running().engine(), 'SIGSTOP');
   }
 
   async thaw(): Promise<void> {
-    process.kill(await this.#engine(), 'SIGCONT');
+    process.kill(await this.#running().engine(), 'SIGCONT');
   }
 
   async stop(): Promise<void> {
     if (this.#server?.child.exitCode === null) await this.kill();
     await this.proxy.stop();
     await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  /** `candlecast db` only looks after the process that is the database. */
-  async #engine(): Promise<number> {
-    const pid = this.#running().child.pid;
-    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-    return Number(children.trim().split(' ')[0]);
   }
 
   #running(): DatabaseServer {
