@@ -4,13 +4,15 @@ import type { MessageId } from '../wire/messages.js';
 import type { Connection } from './connection.js';
 import { type Context, end, reply, withId } from './context.js';
 import { dropExcess } from './entitled.js';
+import { lookAtExpiry } from './expiry.js';
 
 /** What a login is after it was looked at again: over, or the same with other rights. Its token expires when it did. */
 export function settle(connection: Connection, result: AuthResult, context: Context): void {
   const { login } = connection;
   if (login === null || connection.closing) return;
   if ('failure' in result) {
-    end(connection, result.failure === 'token_expired' ? CLOSE.tokenExpired : CLOSE.sessionEnded, context.stats);
+    if (result.failure === 'token_expired') lookAtExpiry(connection, context);
+    else end(connection, CLOSE.sessionEnded, context.stats);
     return;
   }
   const before = login.identity;

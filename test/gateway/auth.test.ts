@@ -195,12 +195,13 @@ describe.each(TRANSPORTS)('auth on %s', (transport) => {
   });
 
   it('keeps a connection whose fresh token is being verified when the old one expires', async () => {
-    const client = await harness.userClient(users.accounts.token(ANN, { expiresAt: users.clock.now() + 1000 }));
+    const client = await harness.userClient(users.accounts.token(ANN, { expiresAt: users.clock.now() + 60_000 }));
     const { wait, open, entered } = gate();
     users.accounts.before = wait;
-    client.send({ op: 'auth', token: users.accounts.token(ANN, { expiresAt: users.clock.now() + 90_000 }), id: 2 });
+    client.send({ op: 'auth', token: users.accounts.token(ANN, { expiresAt: users.clock.now() + 120_000 }), id: 2 });
     await entered;
-    users.aheadMs += 2000;
+    // Far enough for the logins to be looked at again, too.
+    users.aheadMs += 61_000;
     harness.gateway.sweep();
     open();
     await client.until((m) => m.type === 'authenticated' && m.id === 2);
