@@ -8,6 +8,7 @@ import { toStop } from './around.js';
 import { atMost } from './at-most.js';
 import { localBus } from './bus.js';
 import { catchingUp } from './catching-up.js';
+import { explained } from './database-error.js';
 import { Ingest, wholePlan } from './ingest.js';
 import type { MarketView } from './market-view.js';
 import type { Parts } from './parts.js';
@@ -55,16 +56,17 @@ export async function openAlone(around: Around, read: Readable, view: MarketView
   const symbols = new SymbolWriter((entries) => read.readers.run((sql) => registerSymbols(sql, entries)), clock, log);
   const deps = { around, store, history: read.history, bus: publisher, tape: trades.tape, symbols, node: 'alone' };
   const ingest = new Ingest(deps, [wholePlan(PARTITION, config.feeds, read.readers)]);
-  const partition = await ingest.open(PARTITION);
+  const partition = await explained(read.url, ingest.open(PARTITION));
   current = partition.epoch;
   // The first page is asked for at once: what catching up brought should be readable by then. Live waits for no database.
   await progress.during('Writing the history to the database', () =>
     atMost(HISTORY_WAIT_MS, clock, store.writer.drained()),
   );
-  const signals = await openSignals(around, config.databaseUrl ?? read.url, null);
+  const databaseUrl = config.databaseUrl ?? read.url;
+  const signals = await openSignals(around, databaseUrl, null);
   const runner = config.roles.includes('signals') ? ruleRunner(around, signals, shared.view(), view, () => true) : null;
   const service = ruleService(around, signals, view, () => runner?.refresh());
-  const users = await openUsers(around, await ownProvider(around), signals, service, null);
+  const users = await explained(databaseUrl, openUsers(around, await ownProvider(around), signals, service, null));
   const analytics = await openAnalytics(around, read, null);
   return {
     ingest,

@@ -19,6 +19,7 @@ import { registerSymbols } from '../store/timescale/symbols.js';
 import { openAnalytics } from './analytics.js';
 import { type Around, toStop } from './around.js';
 import { clusterMetrics } from './cluster-metrics.js';
+import { explained } from './database-error.js';
 import { Ingest, PUSH_SOURCE, sharedPlans } from './ingest.js';
 import type { MarketView } from './market-view.js';
 import type { Parts } from './parts.js';
@@ -134,10 +135,12 @@ async function openSignalSide(
   if (subscriber === null || (provider === null && !evaluates))
     return { subscriber, users: null, goLive: async () => {}, metrics: [] };
   const views = new SharedSubscriber(subscriber);
-  const signals = await openSignals(around, config.databaseUrl ?? read.url, shared);
+  const databaseUrl = config.databaseUrl ?? read.url;
+  const signals = await openSignals(around, databaseUrl, shared);
   const rules = evaluates ? openRules(around, signals, membership, views.view(), view) : null;
   const service = ruleService(around, signals, view, () => rules?.runner.refresh());
-  const users = provider === null ? null : await openUsers(around, provider, signals, service, shared);
+  const users =
+    provider === null ? null : await explained(databaseUrl, openUsers(around, provider, signals, service, shared));
   return {
     subscriber: views.view(),
     users,

@@ -7,6 +7,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   CONNECTION_CLOSED: 'the connection was closed: is it a PostgreSQL server?',
   CONNECT_TIMEOUT: 'it does not answer: correct the host and port, or open the firewall',
   ETIMEDOUT: 'it does not answer: correct the host and port, or open the firewall',
+  NO_ANSWER: 'it is busy or frozen: try again when it answers',
   EHOSTUNREACH: 'there is no way to that host',
   ENETUNREACH: 'there is no way to that host',
   ENOTFOUND: 'there is no such host: correct the name',
@@ -30,6 +31,15 @@ export function explainDatabaseError(error: unknown, url: string): unknown {
   return new UserError(`the database at ${withoutPassword(url)} cannot be used: ${error.message}: ${advice}`, {
     cause: error,
   });
+}
+
+/** The same for work that uses the database. @throws what `work` throws, explained */
+export async function explained<T>(url: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw explainDatabaseError(error, url);
+  }
 }
 
 function codeOf(error: unknown): string {

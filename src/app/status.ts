@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { DeadlineError } from '../store/deadline-error.js';
 import { readSchemaState, type SchemaState } from '../store/schema-state.js';
 import { lookAtSpool, type SpoolLook } from '../store/spool/look.js';
-import { Database, DeadlineError } from '../store/timescale/database.js';
+import { Database } from '../store/timescale/database.js';
 import {
   type AggregateOverview,
   candleBytes,

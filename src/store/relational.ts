@@ -1,12 +1,14 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
 import type { Log } from '../kit/log.js';
+import { DeadlineError } from './deadline-error.js';
 
 /** One statement at a time; what a stage needs of a relational database. */
 export interface Sql {
   /**
    * Rows as objects: BIGINT as number, DATE as `YYYY-MM-DD`, TIMESTAMP (UTC) and TIMESTAMPTZ as Date, NUMERIC as text. Pass times as ISO-8601
-   * text in UTC (`…Z`), which is right for both kinds of column. Rejects when there is no answer within the deadline.
+   * text in UTC (`…Z`), which is right for both kinds of column.
+   * @throws DeadlineError, or what pg throws
    */
   query<T>(
     text: string,
@@ -34,6 +36,13 @@ export interface Pool extends Sql {
 const DEFAULT_MAX = 8;
 const DEFAULT_DEADLINE_MS = 5000;
 const STOP_PATIENCE_MS = 1000;
+/** What pg and pg-pool say when time is up: these errors have no code. */
+const LATE: ReadonlySet<string> = new Set([
+  'Query read timeout',
+  'timeout expired',
+  'timeout exceeded when trying to connect',
+  'Connection terminated due to connection timeout',
+]);
 /** An idle connection is kept this long. */
 const IDLE_MS = 60_000;
 
@@ -64,8 +73,12 @@ export function openPool({
   pool.on('connect', (client) => client.on('error', lost));
   return {
     async query<T>(text: string, values: readonly unknown[] = []) {
-      const { rows, rowCount } = await pool.query(text, [...values]);
-      return { rows: rows as T[], rowCount: rowCount ?? 0 };
+      try {
+        const { rows, rowCount } = await pool.query(text, [...values]);
+        return { rows: rows as T[], rowCount: rowCount ?? 0 };
+      } catch (error) {
+        throw error instanceof Error && LATE.has(error.message) ? new DeadlineError(deadlineMs, error) : error;
+      }
     },
     close: () => pool.end(),
   };

@@ -128,6 +128,19 @@ describe('a PostgreSQL server that will not do', () => {
     expect(said.join()).not.toContain('sekret');
   });
 
+  it('does not answer', async () => {
+    const users = ['user', 'list'];
+    const env = { DATABASE_URL: database.url, DATA_DIR: await places.directory() };
+    expect(await here(users, env)).toMatchObject({ code: 0 });
+    const sql = database.connect({ max: 1 });
+    await sql.begin(async (other) => {
+      await other`LOCK TABLE users`;
+      expect(await refused(env, users)).toMatch(
+        /the database at .* cannot be used: the database did not answer within \d+ ms: it is busy or frozen: try again/,
+      );
+    });
+  });
+
   it('has the schema of a newer version', async () => {
     const sql = database.connect({ max: 1 });
     await sql`INSERT INTO schema_migrations VALUES ('timescale', 99, 'from_the_future', 'abc')`;

@@ -1,5 +1,7 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/kit/log.js';
+import { DeadlineError } from '../../src/store/deadline-error.js';
 import { openPool } from '../../src/store/relational.js';
 import { type AccountsDatabase, accountsDatabase } from '../accounts/support.js';
 
@@ -65,7 +67,7 @@ describe('a pool', () => {
     const impatient = openPool({ url: at.database.url, log: silentLog, deadlineMs: 500 });
     const ours = `pid <> pg_backend_pid() AND application_name = 'candlecast'`;
     await at.pool.query('SELECT 1');
-    await expect(impatient.query(SLEEP)).rejects.toThrow(/timeout/i);
+    await expect(impatient.query(SLEEP)).rejects.toThrow(DeadlineError);
     await impatient.query('SELECT 1');
     const running = at.pool.query(SLEEP).then(
       () => 'answered',
@@ -78,5 +80,22 @@ describe('a pool', () => {
     expect((await at.pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     await impatient.close();
     await at.stop();
+  });
+
+  it('gives up a server that takes connections and says nothing', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const pool = openPool({ url: `postgres://127.0.0.1:${port}/x`, log: silentLog, max: 1, deadlineMs: 100 });
+    // One that connects, and one that waits for its place.
+    const results = await Promise.allSettled([pool.query('SELECT 1'), pool.query('SELECT 2')]);
+    expect(results.map(({ status, reason }: { status: string; reason?: unknown }) => [status, reason])).toEqual([
+      ['rejected', expect.any(DeadlineError)],
+      ['rejected', expect.any(DeadlineError)],
+    ]);
+    await pool.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
   });
 });

@@ -10,6 +10,7 @@ import { Subscriptions } from '../../accounts/subscriptions.js';
 import { Users } from '../../accounts/users.js';
 import { UserError } from '../../kit/errors.js';
 import type { AccountChange, Identity } from '../../wire/identity.js';
+import { explainDatabaseError } from '../database-error.js';
 import { reachDatabase } from '../reach-database.js';
 import { openRelational } from '../relational.js';
 import { announceThrough } from './announce.js';
@@ -56,7 +57,7 @@ export async function withAccounts(ground: Ground, work: (desk: AccountsDesk) =>
       announce: (change) => changes.announce(change),
     });
   } catch (error) {
-    throw error instanceof AccountError ? new UserError(error.message) : error;
+    throw error instanceof AccountError ? new UserError(error.message) : explainDatabaseError(error, url);
   }
   await told();
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kit/clock.js';
+import { DeadlineError } from '../../store/deadline-error.js';
 import { readSchemaState, type SchemaState } from '../../store/schema-state.js';
-import { Database, DeadlineError, type Sql } from '../../store/timescale/database.js';
+import { Database, type Sql } from '../../store/timescale/database.js';
 import { readServer } from '../../store/timescale/overview.js';
 import { explainDatabaseError } from '../database-error.js';
 import { directoryOf } from '../status.js';

@@ -2,6 +2,7 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import postgres from 'postgres';
 import type { Clock } from '../../kit/clock.js';
 import { DurationHistogram } from '../../kit/histogram.js';
+import { DeadlineError } from '../deadline-error.js';
 import { postgresOptions } from '../embedded/start.js';
 
 export interface DatabaseOptions {
@@ -12,14 +13,6 @@ export interface DatabaseOptions {
   readonly max?: number;
   /** How long a statement may take, connecting included, before its connection is given up. Default 10 s. */
   readonly deadlineMs?: number;
-}
-
-/** No answer within the deadline; the connections were given up. */
-export class DeadlineError extends Error {
-  override readonly name: string = 'DeadlineError';
-  constructor(readonly deadlineMs: number) {
-    super(`the database did not answer within ${deadlineMs} ms`);
-  }
 }
 
 export type Sql = postgres.Sql;
