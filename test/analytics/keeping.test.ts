@@ -17,7 +17,7 @@ import { type Clock, systemClock } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import { closeRedis, type RedisClient } from '../../src/kit/redis.js';
 import { Lifecycle } from '../../src/ops/lifecycle.js';
-import { ProgressLines } from '../../src/ops/progress.js';
+import { type Progress, ProgressLines } from '../../src/ops/progress.js';
 import { setRetention } from '../../src/store/refresh.js';
 import { Database } from '../../src/store/timescale/database.js';
 import { json } from '../app/cli/ground.js';
@@ -165,10 +165,22 @@ describe('a rebuild that was cut short', () => {
   });
   afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
+  const shares: (number | null)[] = [];
+  class Heard extends ProgressLines {
+    override begin(what: string): Progress {
+      const line = super.begin(what);
+      shares.length = 0;
+      return { finish: line.finish, update: (done) => void shares.push(done) };
+    }
+  }
+
   const rebuilt = (to: number) =>
     json<{ symbols: number; resumedAfter: string | null; written: number }>(
       { DATABASE_URL: timescale.url, CLICKHOUSE_URL: analytics.url, DATA_DIR: dataDir },
-      (ground) => rebuildDays(ground, { from: date(0), to: date(to), json: true }),
+      (ground) => {
+        const progress = new Heard(ground.clock, () => {}, false);
+        return rebuildDays({ ...ground, progress }, { from: date(0), to: date(to), json: true });
+      },
     );
 
   it('goes on after the last symbol that it wrote, and only the same one does', async () => {
@@ -176,8 +188,10 @@ describe('a rebuild that was cut short', () => {
     const note = new RebuildNote(dataDir, `${FROM} ${FROM + 20 * DAY_MS} `);
     await note.write('S19');
     expect(await rebuilt(10)).toMatchObject({ symbols: 45, resumedAfter: null, written: 450 });
+    expect(shares).toEqual([20 / 45, 40 / 45, 1]);
     await note.write('S19');
     expect(await rebuilt(20)).toMatchObject({ symbols: 25, resumedAfter: 'S19', written: 250 });
+    expect(shares).toEqual([40 / 45, 1]);
     expect(await note.read()).toBeNull();
     expect(await rebuilt(20)).toMatchObject({ symbols: 45, resumedAfter: null, written: 200 });
     expect(await rebuilt(DAYS)).toMatchObject({ symbols: 45, written: 450 });

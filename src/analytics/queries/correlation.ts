@@ -33,7 +33,7 @@ const SQL = `
       SELECT date, place, log(close / lagInFrame(close) OVER before) AS log_return,
         date - lagInFrame(date, 1, date) OVER before = 1 AS follows
       FROM (
-        SELECT date, close, toUInt8(indexOf({symbols:Array(String)}, symbol)) AS place
+        SELECT date, close, toUInt8(transform(symbol, {symbols:Array(String)}, arrayEnumerate({symbols:Array(String)}), 0)) AS place
         FROM daily_ohlcv FINAL
         WHERE symbol IN {symbols:Array(String)} AND date >= {since:Date} AND date < {to:Date}
       )

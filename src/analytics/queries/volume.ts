@@ -37,13 +37,13 @@ const SQL = `
     days,
     count() OVER () AS symbols
   FROM (
-    SELECT symbol,
+    SELECT toString(symbol_code) AS symbol,
       sum(if(quote_volume > 0, quote_volume, close * volume)) AS notional,
       sum(volume) AS traded,
       count() AS days
     FROM daily_ohlcv FINAL
-    WHERE date >= {from:Date} AND date < {to:Date} AND ({ending:String} = '' OR endsWith(symbol, {ending:String}))
-    GROUP BY symbol
+    WHERE date >= {from:Date} AND date < {to:Date} AND ({ending:String} = '' OR endsWith(symbol_code, {ending:String}))
+    GROUP BY symbol_code
   )
   ORDER BY rank
   LIMIT {limit:UInt32}`;
