@@ -58,7 +58,12 @@ export class ClickHouse implements AnalyticsDatabase {
   async rows<Row>(
     sql: string,
     params: Readonly<Record<string, unknown>>,
-    { deadlineMs = DEFAULT_DEADLINE_MS, memoryBytes = DEFAULT_MEMORY_BYTES, rows = DEFAULT_ROWS }: QueryLimits = {},
+    {
+      deadlineMs = DEFAULT_DEADLINE_MS,
+      memoryBytes = DEFAULT_MEMORY_BYTES,
+      rows = DEFAULT_ROWS,
+      blockRows,
+    }: QueryLimits = {},
   ): Promise<Row[]> {
     const allowed = { time: deadlineMs, memory: memoryBytes, rows };
     try {
@@ -66,7 +71,10 @@ export class ClickHouse implements AnalyticsDatabase {
         query: sql,
         format: 'JSONEachRow',
         query_params: { ...params },
-        clickhouse_settings: settingsOf(allowed),
+        clickhouse_settings: {
+          ...settingsOf(allowed),
+          ...(blockRows === undefined ? {} : { max_block_size: String(blockRows) }),
+        },
         abort_signal: AbortSignal.timeout(deadlineMs + PATIENCE_MS),
       });
       return await result.json<Row>();

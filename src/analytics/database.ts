@@ -1,4 +1,4 @@
-/** What a query may cost; a query that needs more fails with AnalyticsTooLarge. */
+/** What a query may cost; one that needs more time, memory or rows fails with AnalyticsTooLarge. */
 export interface QueryLimits {
   /** Default 10 s. */
   readonly deadlineMs?: number;
@@ -6,6 +6,8 @@ export interface QueryLimits {
   readonly memoryBytes?: number;
   /** Of the answer. Default 100,000. */
   readonly rows?: number;
+  /** That are worked on at a time by one core. Default 65,536: fewer let more cores share what comes out of a step that is not parallel. */
+  readonly blockRows?: number;
 }
 
 /** A day of a symbol as `daily_ohlcv` keeps it. */

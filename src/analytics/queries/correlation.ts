@@ -3,16 +3,24 @@ import type { Period, Reads } from './period.js';
 
 type Correlation = Pick<CorrelationAnswer, 'matrix' | 'observations'>;
 
+interface Pair {
+  readonly a: number;
+  readonly b: number;
+  readonly observations: number;
+  readonly correlation: number | null;
+}
+
+/** Ten years of days are pairs on several cores. */
+const DAYS_A_BLOCK = 1024;
+
 /**
  * Pearson's correlation of the daily log returns ln(close(d) / close(d−1)) of each two symbols, over the days on which both have one.
  * Null below 3 such days (two points always lie on a line), and where a price never moved.
  * @see Pearson, Note on Regression and Inheritance in the Case of Two Parents, Proceedings of the Royal Society 58 (1895)
  */
 export async function correlation(database: Reads, symbols: readonly string[], period: Period): Promise<Correlation> {
-  const pairs = await database.rows<{ a: number; b: number; observations: number; correlation: number | null }>(SQL, {
-    symbols,
-    ...period,
-  });
+  const parameters = { symbols, ...period };
+  const pairs = await database.rows<Pair>(SQL, parameters, { blockRows: DAYS_A_BLOCK });
   const matrix = symbols.map(() => symbols.map((): number | null => null));
   const observations = symbols.map(() => symbols.map(() => 0));
   for (const pair of pairs)
