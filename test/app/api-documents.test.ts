@@ -1,3 +1,4 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -97,8 +98,12 @@ afterAll(async () => {
 });
 
 describe('/openapi.json', () => {
-  it('is OpenAPI 3.1 whose schemas are schemas, whose references resolve, and whose names are there once', () => {
+  it('is what the specification of OpenAPI 3.1 asks for', async () => {
     expect(document.openapi).toBe('3.1.1');
+    expect(await new Validator().validate({ ...document })).toEqual({ valid: true });
+  });
+
+  it('has schemas that are schemas, references that resolve, and names that are there once', () => {
     const ajv = new Ajv2020({ strict: false });
     formats.default(ajv);
     ajv.addSchema(document, 'api');

@@ -1,16 +1,20 @@
+import { Copy, DockerfileParser, Env, From, type Instruction, ModifiableInstruction, Run } from 'dockerfile-ast';
 import { read } from './files.js';
 
-interface Instruction {
+export interface Step {
   readonly name: string;
-  /** The rest, with continued lines joined. */
+  /** What follows the flags, with continued lines joined. Shell and environment variables stay as they are written. */
   readonly text: string;
+  readonly words: readonly string[];
+  /** The stage that a COPY is from, where it is not the context. */
+  readonly from: string | undefined;
 }
 
 /** From one FROM to the next. */
 export interface Stage {
   readonly base: string;
   readonly name: string | null;
-  readonly instructions: readonly Instruction[];
+  readonly steps: readonly Step[];
 }
 
 export interface ImageFile {
@@ -20,31 +24,66 @@ export interface ImageFile {
   readonly exposed: string | undefined;
 }
 
-const INSTRUCTIONS = /^(?:FROM|WORKDIR|COPY|RUN|LABEL|ENV|USER|VOLUME|EXPOSE|STOPSIGNAL|HEALTHCHECK|ENTRYPOINT|CMD)$/;
+/** What is handled here. */
+const INSTRUCTIONS = new Set(
+  'FROM WORKDIR COPY RUN LABEL ENV USER VOLUME EXPOSE STOPSIGNAL HEALTHCHECK ENTRYPOINT CMD'.split(' '),
+);
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  COPY: ['from'],
+  HEALTHCHECK: ['interval', 'timeout', 'start-period', 'retries'],
+};
 
-/** Strict: an instruction that is not known here is an error. Shell and environment variables stay as they are written. */
-export function readDockerfile(): ImageFile {
-  const lines = read('Dockerfile')
-    .split('\n')
-    .filter((line) => !line.startsWith('#'))
-    .join('\n')
-    .replace(/\\\n\s*/g, '')
-    .split('\n')
-    .filter((line) => line.trim() !== '');
-  const stages: { base: string; name: string | null; instructions: Instruction[] }[] = [];
-  for (const line of lines) {
-    const [, name = '', text = ''] = /^([A-Z]+)\s+(.+)$/.exec(line) ?? [];
-    if (!INSTRUCTIONS.test(name)) throw new Error(`Dockerfile: what is "${line}"?`);
-    if (name === 'FROM') {
-      const [, base = '', stage = null] = /^(\S+)(?: AS (\S+))?$/.exec(text) ?? [];
-      stages.push({ base, name: stage, instructions: [] });
-    } else stages.at(-1)?.instructions.push({ name, text });
+/** Strict, as the parser is not: an instruction, a flag or a form that is not handled here is an error. */
+export function readDockerfile(text = read('Dockerfile')): ImageFile {
+  const file = DockerfileParser.parse(text);
+  const stages: { base: string; name: string | null; steps: Step[] }[] = [];
+  const environment = new Map<string, string>();
+  for (const instruction of file.getInstructions()) {
+    requireKnown(instruction);
+    if (instruction instanceof From) {
+      environment.clear();
+      stages.push({ base: instruction.getImage() ?? '', name: instruction.getBuildStage(), steps: [] });
+      continue;
+    }
+    const stage = stages.at(-1);
+    if (stage === undefined) throw unknown(instruction);
+    stage.steps.push(stepOf(instruction));
+    if (!(instruction instanceof Env)) continue;
+    for (const pair of instruction.getProperties()) {
+      if (pair.getAssignmentOperator() !== '=') throw unknown(instruction);
+      environment.set(pair.getName(), pair.getValue() ?? '');
+    }
   }
-  const last = stages.at(-1)?.instructions ?? [];
-  const environment = Object.fromEntries(
-    last
-      .filter(({ name }) => name === 'ENV')
-      .flatMap(({ text }) => text.split(/\s+/).map((pair) => pair.split('=') as [string, string])),
-  );
-  return { stages, environment, exposed: last.find(({ name }) => name === 'EXPOSE')?.text };
+  return {
+    stages,
+    environment: Object.fromEntries(environment),
+    exposed: stages.at(-1)?.steps.find(({ name }) => name === 'EXPOSE')?.text,
+  };
+}
+
+function requireKnown(instruction: Instruction): void {
+  const keyword = instruction.getKeyword();
+  const flags = instruction instanceof ModifiableInstruction ? instruction.getFlags() : [];
+  const areFlags = flags.every((flag) => FLAGS[keyword]?.includes(flag.getName()) && flag.getValue());
+  const words = instruction.getArguments().length;
+  const isFrom = instruction instanceof From;
+  const isForm = isFrom ? words === 1 || (words === 3 && instruction.getBuildStage() !== null) : words > 0;
+  const hasDocument =
+    (instruction instanceof Run || instruction instanceof Copy) && instruction.getHeredocs().length > 0;
+  if (!INSTRUCTIONS.has(keyword) || !areFlags || !isForm || hasDocument) throw unknown(instruction);
+}
+
+function stepOf(instruction: Instruction): Step {
+  const [from] = instruction instanceof Copy ? instruction.getFlags() : [];
+  return {
+    name: instruction.getKeyword(),
+    text: instruction.getArgumentsContent() ?? '',
+    words: instruction.getArguments().map((word) => word.getValue()),
+    from: from?.getValue() ?? undefined,
+  };
+}
+
+function unknown(instruction: Instruction): Error {
+  const { line } = instruction.getRange().start;
+  return new Error(`Dockerfile, line ${line + 1}: what is "${instruction.getTextContent()}"?`);
 }

@@ -17,15 +17,15 @@ const GLIBC_MINOR = 41;
 
 const { stages, environment } = readDockerfile();
 const last = stages.at(-1);
-const given = (name: string) => last?.instructions.filter((one) => one.name === name).map(({ text }) => text) ?? [];
+const given = (name: string) => last?.steps.filter((one) => one.name === name).map(({ text }) => text) ?? [];
 const words = (text: string | undefined) => JSON.parse(text ?? '[]') as string[];
 
 describe('Dockerfile', () => {
   it('copies what exists and what .dockerignore lets through, and .dockerignore lets nothing else through', () => {
     const copied = stages
-      .flatMap(({ instructions }) => instructions)
-      .filter(({ name, text }) => name === 'COPY' && !text.startsWith('--from='))
-      .flatMap(({ text }) => text.split(' ').slice(0, -1));
+      .flatMap(({ steps }) => steps)
+      .filter(({ name, from }) => name === 'COPY' && from === undefined)
+      .flatMap(({ words }) => words.slice(0, -1));
     for (const path of copied) expect(existsSync(join(ROOT, path)), path).toBe(true);
     expect([...new Set(copied)].sort()).toEqual([...allowed()].sort());
   });
@@ -50,8 +50,24 @@ describe('Dockerfile', () => {
     expect(given('STOPSIGNAL')).toEqual(['SIGTERM']);
     expect(given('VOLUME')).toEqual([environment.DATA_DIR]);
     expect(given('LABEL')[0]).toContain(`org.opencontainers.image.version="${version}"`);
-    const order = last?.instructions.map(({ name }) => name) ?? [];
+    const order = last?.steps.map(({ name }) => name) ?? [];
     expect(order.indexOf('USER')).toBeGreaterThan(order.lastIndexOf('RUN'));
+  });
+
+  it.each([
+    'WORKDIR /app',
+    'FROM a AS',
+    'FROM --platform=linux/arm64 a',
+    'FROM a\nRUNN ls',
+    'FROM a\nADD b c',
+    'FROM a\nRUN',
+    'FROM a\nRUN --network=none ls',
+    'FROM a\nRUN <<EOF\nls\nEOF',
+    'FROM a\nCOPY --chown=node b c',
+    'FROM a\nENV B',
+    'FROM a\nRUN ls\n  && ls',
+  ])('is read strictly: %j is refused', (text) => {
+    expect(() => readDockerfile(text)).toThrow(/^Dockerfile, line \d: /);
   });
 });
 

@@ -3,7 +3,7 @@ import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { readDockerfile, type Stage } from './dockerfile.js';
+import { readDockerfile, type Stage, type Step } from './dockerfile.js';
 import { ROOT, read } from './files.js';
 
 const run = promisify(execFile);
@@ -69,27 +69,25 @@ export class Image {
     await rm(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  async #make({ name, instructions }: Stage, installs: boolean): Promise<void> {
+  async #make({ name, steps }: Stage, installs: boolean): Promise<void> {
     const root = join(this.root, name ?? 'final');
     let directory = root;
     await mkdir(root);
-    for (const { name: instruction, text } of instructions) {
-      if (instruction === 'WORKDIR') {
-        directory = join(root, text);
+    for (const step of steps) {
+      if (step.name === 'WORKDIR') {
+        directory = join(root, step.text);
         await mkdir(directory, { recursive: true });
-      } else if (instruction === 'COPY') await this.#copy(text.split(' '), directory);
-      else if (instruction === 'RUN') await this.#run(text, directory, root, installs);
+      } else if (step.name === 'COPY') await this.#copy(step, directory);
+      else if (step.name === 'RUN') await this.#run(step.text, directory, root, installs);
     }
   }
 
   /** From the context as .dockerignore leaves it, or from the stage before. */
-  async #copy(words: readonly string[], directory: string): Promise<void> {
-    const [stage] = words.filter((word) => word.startsWith('--from=')).map((word) => word.slice('--from='.length));
-    const paths = words.filter((word) => !word.startsWith('--'));
-    const to = paths.pop() ?? '';
-    for (const path of paths) {
+  async #copy({ words, from }: Step, directory: string): Promise<void> {
+    const to = words.at(-1) ?? '';
+    for (const path of words.slice(0, -1)) {
       const target = to.endsWith('/') ? join(directory, to, path) : join(directory, to);
-      if (stage !== undefined) await rename(join(this.root, stage, path), target);
+      if (from !== undefined) await rename(join(this.root, from, path), target);
       else if (allowed().has(path)) await cp(join(ROOT, path), target, { recursive: true });
       else throw new Error(`.dockerignore keeps ${path} out`);
     }

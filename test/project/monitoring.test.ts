@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { alerts, dashboard, expressionsOfDashboard } from '../support/monitoring.js';
+import { alerts, dashboard, expressionsOfDashboard, queriesOfDashboard } from '../support/monitoring.js';
 import { parsePromql } from '../support/promql.js';
 import { read } from './files.js';
 
@@ -40,7 +40,7 @@ describe('the dashboard', () => {
   });
 
   it('asks in PromQL, for counters by their rate and for quantiles by the bucket', () => {
-    for (const expr of expressionsOfDashboard()) requireSense(expr);
+    for (const expr of queriesOfDashboard()) requireSense(expr);
   });
 });
 
@@ -84,11 +84,21 @@ describe('links to sections', () => {
 
 describe('the check of PromQL', () => {
   it.each([
-    ['sum(rate(a_total[5m]))', ['a_total']],
-    ['sum by (le) (rate(a_bucket{b="c",d!~"e"}[5m])) / on (x) group_left b', ['a_bucket', 'b']],
-  ])('finds what is asked for in %s', (text, names) => {
-    if (text.includes('group_left b')) expect(() => parsePromql(text)).toThrow(SyntaxError);
-    else expect(parsePromql(text).map(({ metric }) => metric)).toEqual(names);
+    ['sum(rate(a_total[5m]))', [['a_total', '', 'rate sum']]],
+    [
+      'sum by (le) (rate(a_bucket{b="c",d!~"e"}[5m])) / on (x) group_left (y) b',
+      [
+        ['a_bucket', 'b d le x', 'rate sum'],
+        ['b', 'x', ''],
+      ],
+    ],
+    ['max_over_time((sum(a) by (b))[5m:1m]) # c', [['a', 'b', 'sum max_over_time']]],
+    ['rate', [['rate', '', '']]],
+    ['1 + 1', []],
+  ])('finds what is asked for in %s', (text, found) => {
+    const asked = parsePromql(text);
+    const calls = asked.map(({ within }) => within.map(({ name }) => name).join(' '));
+    expect(asked.map(({ metric, labels }, i) => [metric, labels.join(' '), calls[i]])).toEqual(found);
   });
 
   it.each([
@@ -98,22 +108,48 @@ describe('the check of PromQL', () => {
     'a{b}',
     'a{b=c}',
     'a{b="c"',
+    'a{b="c',
     'a[5 minutes]',
+    'a[$__rate_interval]',
     'sum by le (a)',
-    'rate',
-    '1 + 1',
-    'a # b',
-  ])('refuses %s', (text) => {
+    'sum by (le) (a) / on (x) group_left b c',
+    '{b="c"}',
+    'rate(a_total)',
+    'sum(a_total[5m])',
+    'a[5m]',
+    '',
+  ])('refuses %j', (text) => {
     expect(() => parsePromql(text)).toThrow(SyntaxError);
+  });
+
+  it.each([
+    '1 + 1',
+    'sum(a_total)',
+    'rate(a[5m])',
+    'max_over_time(a_total[5m])',
+    'histogram_quantile(0.9, a)',
+    'histogram_quantile(0.9, rate(a_bucket[5m]))',
+    'histogram_quantile(0.9, sum by (stage) (rate(a_bucket[5m])))',
+    'histogram_quantile(0.9, sum without (le) (rate(a_bucket[5m])))',
+    'sum by (le) (histogram_quantile(0.9, sum(rate(a_bucket[5m]))))',
+    'histogram_quantile(0.9, sum by (le) (rate(a_total[5m])))',
+    'sum(rate(a_bucket[5m]))',
+  ])('sees no sense in %s', (text) => {
+    expect(() => requireSense(text)).toThrow();
   });
 });
 
+/** Counters, and nothing else, by how they grow; buckets, and nothing else, put together by bound for a quantile. */
 function requireSense(expr: string): void {
-  for (const { metric } of parsePromql(expr)) {
-    if (!metric.endsWith('_total') && !metric.endsWith('_bucket')) continue;
-    expect(expr, metric).toMatch(new RegExp(`(rate|increase)\\(${metric}(\\{[^}]*\\})?\\[[^\\]]+\\]\\)`));
+  const asked = parsePromql(expr);
+  expect(asked.length, expr).toBeGreaterThan(0);
+  for (const { metric, within } of asked) {
+    const what = `${metric} in ${expr}`;
+    const calls = within.map(({ name }) => name);
+    expect(/^(?:rate|increase)$/.test(calls[0] ?? ''), what).toBe(/_(?:total|bucket|count|sum)$/.test(metric));
+    expect(calls.includes('histogram_quantile'), what).toBe(metric.endsWith('_bucket'));
+    if (!metric.endsWith('_bucket')) continue;
+    expect(calls.slice(0, 3), what).toEqual(['rate', 'sum', 'histogram_quantile']);
+    expect(within[1]?.by, what).toContain('le');
   }
-  for (const [, name = ''] of expr.matchAll(/histogram_quantile\([\d.]+, sum by \([^)]*\ble\) \(rate\((\w+)/g))
-    expect(name).toMatch(/_bucket$/);
-  if (expr.includes('histogram_quantile')) expect(expr).toMatch(/sum by \((\w+, )*le\)/);
 }

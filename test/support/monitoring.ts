@@ -39,12 +39,20 @@ export const alerts = (
   parse(read('deploy/prometheus/alerts.yml')) as { groups: { name: string; rules: Rule[] }[] }
 ).groups.flatMap(({ rules }) => rules);
 
+/** As they are written, with Grafana's variables. */
 export function expressionsOfDashboard(): string[] {
   return dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
 }
 
+/** As Prometheus gets them: a duration for Grafana's own variables, a text for those of the dashboard. */
+export function queriesOfDashboard(): string[] {
+  return expressionsOfDashboard().map((expr) =>
+    expr.replace(/\$__(?:rate_interval|interval|range)\b/g, '5m').replace(/\$(?!__)(?:\w+|\{\w+\})/g, 'chosen'),
+  );
+}
+
 export function metricsOfDashboard(): Asked[] {
-  return expressionsOfDashboard().flatMap(parsePromql);
+  return queriesOfDashboard().flatMap(parsePromql);
 }
 
 export function metricsOfRules(): Asked[] {

@@ -1,85 +1,68 @@
-/**
- * As much of PromQL as dashboards and alerts here use, read strictly: what is not known is an error.
- * https://prometheus.io/docs/prometheus/latest/querying/basics/
- */
+import { parser } from '@prometheus-io/lezer-promql';
+
+type Node = ReturnType<typeof parser.parse>['topNode'];
+
+/** A metric that an expression asks for. */
 export interface Asked {
   readonly metric: string;
-  /** In its matchers, or by which it is put together. */
+  /** In its matchers, or by which it is put together or matched with others. */
   readonly labels: readonly string[];
+  /** Whether over a time, as in `[5m]`, and not its newest value. */
+  readonly isRange: boolean;
+  /** The functions and aggregations that it stands in, the innermost first. */
+  readonly within: readonly Call[];
 }
 
-const FUNCTIONS = new Set(
-  'abs absent absent_over_time ceil changes clamp_max clamp_min deriv delta histogram_quantile increase label_replace max_over_time min_over_time rate resets round time vector'.split(
-    ' ',
-  ),
-);
-const AGGREGATIONS = new Set(['sum', 'min', 'max', 'avg', 'count', 'topk', 'bottomk', 'quantile', 'count_values']);
-const KEYWORDS = new Set('by without on ignoring group_left group_right bool and or unless offset'.split(' '));
-const GROUPINGS = new Set(['by', 'without', 'on', 'ignoring', 'group_left', 'group_right']);
-const TOKEN =
-  /\s+|"(?:[^"\\]|\\.)*"|\[(?:\d+[smhdw]|\$__(?:rate_interval|interval|range))(?::\d*[smh]?)?\]|\d+(?:\.\d+)?(?:e[+-]?\d+)?|=~|!~|!=|==|>=|<=|[-+*/%^<>=(){},]|\$?[a-zA-Z_:][a-zA-Z0-9_:]*/y;
+interface Call {
+  readonly name: string;
+  /** Labels that an aggregation keeps, where it says which. */
+  readonly by: readonly string[];
+}
 
-/** What an expression asks for. @throws SyntaxError */
+/** Those that take a time, and no newest value. */
+const OF_RANGES = /^(?:i?rate|increase|i?delta|deriv|changes|resets|predict_linear|\w+_over_time)$/;
+
+/**
+ * What an expression asks for, by Prometheus's own grammar. That knows syntax and the names of functions but not types: that
+ * ranges are where they are wanted is looked at here.
+ * https://prometheus.io/docs/prometheus/latest/querying/basics/
+ * @throws SyntaxError
+ */
 export function parsePromql(text: string): Asked[] {
-  const tokens = tokensOf(text);
-  requireBalance(tokens, text);
-  const metrics: { metric: string; labels: string[] }[] = [];
-  const grouped: string[] = [];
-  for (let i = 0; i < tokens.length; i++) {
-    const token = tokens[i] ?? '';
-    const next = tokens[i + 1];
-    if (!/^[a-zA-Z_:]/.test(token)) continue;
-    if (GROUPINGS.has(token)) {
-      if (next !== '(') throw new SyntaxError(`${token} without a list: ${text}`);
-      for (i += 2; tokens[i] !== ')'; i++) if (tokens[i] !== ',') grouped.push(tokens[i] ?? '');
-    } else if (FUNCTIONS.has(token) || AGGREGATIONS.has(token)) {
-      const isCall = next === '(' || (AGGREGATIONS.has(token) && GROUPINGS.has(next ?? ''));
-      if (!isCall) throw new SyntaxError(`${token} is not called: ${text}`);
-    } else if (!KEYWORDS.has(token)) {
-      if (next === '(') throw new SyntaxError(`no function ${token}: ${text}`);
-      const labels: string[] = [];
-      if (next === '{') i = readMatchers(tokens, i + 2, labels, text);
-      metrics.push({ metric: token, labels });
-    }
+  const asked: Asked[] = [];
+  const textOf = ({ from, to }: { readonly from: number; readonly to: number }) => text.slice(from, to);
+  parser.parse(text).iterate({
+    enter: (at) => {
+      // The grammar takes a string that is not closed.
+      const isOpen = at.name === 'StringLiteral' && !/^(["'`]).*\1$/s.test(textOf(at));
+      if (at.type.isError || isOpen) throw new SyntaxError(`at ${at.from}, "${text.slice(at.from)}": ${text}`);
+      if (at.name === 'VectorSelector') asked.push(readSelector(at.node, textOf));
+    },
+  });
+  for (const { metric, isRange, within } of asked) {
+    const { name = '' } = within[0] ?? {};
+    if (isRange !== OF_RANGES.test(name))
+      throw new SyntaxError(`${metric} ${isRange ? 'with' : 'without'} a range in ${name || 'nothing'}: ${text}`);
   }
-  if (metrics.length === 0) throw new SyntaxError(`asks for nothing: ${text}`);
-  const [first] = metrics;
-  // A grouping is of what stands in its parentheses; where there are several metrics, of each that has the label.
-  if (metrics.length === 1 && first) first.labels.push(...grouped);
-  return metrics;
+  return asked;
 }
 
-function tokensOf(text: string): string[] {
-  const tokens: string[] = [];
-  TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < text.length) {
-    const at = TOKEN.lastIndex;
-    const token = TOKEN.exec(text)?.[0];
-    if (token === undefined) throw new SyntaxError(`at ${at}: ${text.slice(at)}`);
-    if (token.trim() !== '') tokens.push(token);
+function readSelector(selector: Node, textOf: (node: Node) => string): Asked {
+  const metric = selector.getChild('Identifier');
+  if (metric === null) throw new SyntaxError(`a selector without a metric: ${textOf(selector)}`);
+  const namesIn = (node: Node | null | undefined) => node?.getChildren('LabelName').map(textOf) ?? [];
+  const matchers = selector.getChild('LabelMatchers')?.getChildren('UnquotedLabelMatcher') ?? [];
+  const labels = matchers.flatMap(namesIn);
+  const within: Call[] = [];
+  let isRange = false;
+  for (let around = selector.parent; around !== null; around = around.parent) {
+    const modifier = around.getChild('AggregateModifier') ?? around.getChild('MatchingModifierClause');
+    // Not what group_left brings, which comes second: that is of one side only.
+    const grouped = namesIn(modifier?.getChild('GroupingLabels'));
+    labels.push(...grouped);
+    const called = around.getChild('FunctionIdentifier') ?? around.getChild('AggregateOp');
+    if (called !== null) within.push({ name: textOf(called), by: modifier?.getChild('By') ? grouped : [] });
+    else if (around.name === 'MatrixSelector' || around.name === 'SubqueryExpr') isRange ||= within.length === 0;
   }
-  return tokens;
-}
-
-/** From after the brace. @returns where it closes. */
-function readMatchers(tokens: readonly string[], from: number, labels: string[], text: string): number {
-  let i = from;
-  while (tokens[i] !== '}') {
-    const [label, operator, value] = tokens.slice(i, i + 3);
-    const isMatcher = /^[a-zA-Z_]/.test(label ?? '') && /^(=|!=|=~|!~)$/.test(operator ?? '') && value?.startsWith('"');
-    if (label === undefined || !isMatcher) throw new SyntaxError(`no matcher at ${label} ${operator}: ${text}`);
-    labels.push(label);
-    i += tokens[i + 3] === ',' ? 4 : 3;
-  }
-  return i;
-}
-
-function requireBalance(tokens: readonly string[], text: string): void {
-  const open: string[] = [];
-  const closes: Readonly<Record<string, string>> = { ')': '(', '}': '{' };
-  for (const token of tokens) {
-    if (token === '(' || token === '{') open.push(token);
-    else if (token in closes && open.pop() !== closes[token]) throw new SyntaxError(`unbalanced: ${text}`);
-  }
-  if (open.length > 0) throw new SyntaxError(`unbalanced: ${text}`);
+  return { metric: textOf(metric), labels, isRange, within };
 }
