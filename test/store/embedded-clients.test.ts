@@ -125,6 +125,30 @@ describe('transactions', () => {
     socket.destroy();
     expect((await pool.query('SELECT 1 AS n')).rows[0].n).toBe(1);
   });
+
+  it('between the description of a statement and its use nobody waits for its client', async () => {
+    const socket = await rawClient();
+    const step = async (messages: readonly Buffer[], end: string) => {
+      socket.write(Buffer.concat(messages));
+      return until(socket, (bytes) => bytes.includes(end));
+    };
+    const described = [message('P', '\0SELECT 40 + $1::int AS n\0\0\0'), message('D', 'S\0'), message('H', '')];
+    const used = [message('B', '\0\0\0\0\0\x01\0\0\0\x012\0\0'), message('E', '\0\0\0\0\0'), message('S', '')];
+    expect(await step(described, 'T\0')).not.toContain('Z\0\0\0\x05');
+    // Also one that uses the unnamed statement itself.
+    expect((await pool.query('SELECT $1::int AS n', [1])).rows[0].n).toBe(1);
+    expect(await step(used, 'Z\0\0\0\x05I')).toContain('42');
+    await step([message('P', '\0SELECT nope\0\0\0'), message('D', 'S\0'), message('H', '')], '42703');
+    expect((await pool.query('SELECT 2 AS n')).rows[0].n).toBe(2);
+    expect(await step([...used, query('SELECT 5152')], '5152')).not.toContain('42');
+    socket.write(query('BEGIN'));
+    await until(socket, (bytes) => bytes.includes('Z\0\0\0\x05T'));
+    await step(described, 'T\0');
+    const waiting = pool.query('SELECT 3 AS n');
+    expect(await step([...used, query('COMMIT')], 'Z\0\0\0\x05I')).toContain('42');
+    expect((await waiting).rows[0].n).toBe(3);
+    socket.destroy();
+  });
 });
 
 describe('COPY', () => {

@@ -219,12 +219,16 @@ export class Front implements ConnectionOwner {
     // A CopyInResponse is announced before the data is there, or must not be seen because the data will not be taken.
     const drop = renew !== null ? Backend.parseComplete : Backend.copyInResponse;
     const messages = renew === null ? request.messages : [renew, ...request.messages];
-    this.execute(connection, request, Buffer.concat(messages), drop);
+    // Until its client has read what a statement takes and gives, and goes on, it keeps nobody waiting: that client may be frozen.
+    if (request.endsInFlush && !request.acts && this.status !== 'flush')
+      this.execute(connection, request, Buffer.concat([...messages, SYNC]), drop, Backend.readyForQuery);
+    else this.execute(connection, request, Buffer.concat(messages), drop);
   }
 
-  private execute(connection: Connection, request: Request, frontend: Buffer, drop: number): void {
+  /** @param drop as in sortReply. */
+  private execute(connection: Connection, request: Request, frontend: Buffer, ...drop: readonly number[]): void {
     const { bytes, truncated } = this.engine.execute(frontend, REPLY_BYTES_MAX);
-    const reply = sortReply(bytes, drop);
+    const reply = sortReply(bytes, ...drop);
     if (truncated) {
       connection.send(
         errorResponse('ERROR', '54000', `the result is larger than ${REPLY_BYTES_MAX} bytes: read it in parts`),
@@ -235,7 +239,7 @@ export class Front implements ConnectionOwner {
     this.channels.note(connection, reply.commands, request.texts);
     this.channels.deliver(reply);
     connection.skipping = request.endsInFlush && (reply.failed || truncated);
-    if (truncated && !request.endsInFlush) this.execute(connection, { ...request, texts: [] }, SYNC, 0);
+    if (truncated && !request.endsInFlush) this.execute(connection, { ...request, texts: [] }, SYNC);
     else this.settleStatus(connection, reply.status ?? 'flush');
   }
 
@@ -255,14 +259,14 @@ export class Front implements ConnectionOwner {
     const endsInSync = !request.endsInFlush && request.copy === null && request.unnamed !== null;
     if (!endsInSync) return;
     connection.skipping = false;
-    this.execute(connection, { ...request, texts: [] }, SYNC, 0);
+    this.execute(connection, { ...request, texts: [] }, SYNC);
   }
 
   private refuse(connection: Connection, request: Request): void {
     this.unnamedOwner = null;
     const reply = sortReply(
       this.engine.execute(REFUSED, REPLY_BYTES_MAX).bytes,
-      request.endsInFlush ? Backend.readyForQuery : 0,
+      ...(request.endsInFlush ? [Backend.readyForQuery] : []),
     );
     connection.send(...reply.parts);
     connection.skipping = request.endsInFlush;
@@ -295,7 +299,7 @@ export class Front implements ConnectionOwner {
   /** Ends the transaction of a client that is gone. */
   private abandon(): void {
     if (this.status === 'flush')
-      this.status = sortReply(this.engine.execute(SYNC, REPLY_BYTES_MAX).bytes, 0).status ?? 'I';
+      this.status = sortReply(this.engine.execute(SYNC, REPLY_BYTES_MAX).bytes).status ?? 'I';
     if (this.status !== 'I') this.engine.rows('ROLLBACK');
     this.status = 'I';
     this.holder = null;

@@ -16,24 +16,22 @@ export interface SortedReply {
   readonly status: TransactionStatus | null;
 }
 
-/** @param drop type of a message whose first occurrence the client must not see; 0 = none. */
-export function sortReply(reply: Buffer, drop: number): SortedReply {
+/** @param drop types of messages of which the client must not see the first. */
+export function sortReply(reply: Buffer, ...drop: readonly number[]): SortedReply {
   const parts: Buffer[] = [];
   const notifications: Notification[] = [];
   const commands = new Set<string>();
   let failed = false;
   let status: TransactionStatus | null = null;
   let kept = 0;
-  let toDrop = drop;
+  const toDrop = new Set(drop);
   const leaveOut = (start: number, end: number) => {
     if (start > kept) parts.push(reply.subarray(kept, start));
     kept = end;
   };
   eachMessage(reply, (type, start, end) => {
-    if (type === toDrop) {
-      leaveOut(start, end);
-      toDrop = 0;
-    } else if (type === Backend.commandComplete) {
+    if (toDrop.delete(type)) leaveOut(start, end);
+    if (type === Backend.commandComplete) {
       commands.add(firstWord(readCString(reply, start + HEADER_BYTES).text));
     } else if (type === Backend.error) {
       failed = true;

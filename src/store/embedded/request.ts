@@ -9,6 +9,8 @@ export interface Request {
   readonly texts: string[];
   /** Ends in a Flush: the client goes on before the transaction status is known. */
   endsInFlush: boolean;
+  /** Binds or runs something. */
+  acts: boolean;
   /** COPY … FROM STDIN: not complete before the client's data is. */
   copy: { readonly binary: boolean; announced: boolean; complete: boolean } | null;
   /** Binds or describes the unnamed statement without parsing one first. */
@@ -23,6 +25,7 @@ export function newRequest(): Request {
     bytes: 0,
     texts: [],
     endsInFlush: false,
+    acts: false,
     copy: null,
     needsUnnamed: false,
     unnamed: undefined,
@@ -65,7 +68,9 @@ export function addMessage(request: Request, connection: number, incoming: Messa
     default:
       push(request, incoming.bytes);
       request.endsInFlush = incoming.type === Frontend.flush;
-      return incoming.type === Frontend.flush || incoming.type === Frontend.sync;
+      if (request.endsInFlush || incoming.type === Frontend.sync) return true;
+      request.acts = true;
+      return false;
   }
 }
 
@@ -75,6 +80,7 @@ function push(request: Request, bytes: Buffer): void {
 }
 
 function addQuery(request: Request, incoming: Message): boolean {
+  request.acts = true;
   const { text } = readCString(incoming.bytes, HEADER_BYTES);
   request.texts.push(text);
   request.unnamed = null;
@@ -106,6 +112,7 @@ function addParse(request: Request, connection: number, incoming: Message, names
 }
 
 function addBind(request: Request, connection: number, incoming: Message): void {
+  request.acts = true;
   const portal = readCString(incoming.bytes, HEADER_BYTES);
   const statement = readCString(incoming.bytes, portal.end);
   if (statement.text === '') {
@@ -123,6 +130,7 @@ const STATEMENT = 0x53;
 function addNamed(request: Request, connection: number, incoming: Message, names: Set<string>): void {
   const kind = incoming.bytes.subarray(HEADER_BYTES, HEADER_BYTES + 1);
   const { text } = readCString(incoming.bytes, HEADER_BYTES + 1);
+  if (kind[0] !== STATEMENT) request.acts = true;
   if (kind[0] !== STATEMENT || text === '') {
     if (kind[0] === STATEMENT && incoming.type === Frontend.describe) usesUnnamed(request);
     push(request, incoming.bytes);
