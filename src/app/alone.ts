@@ -65,7 +65,7 @@ export async function openAlone(around: Around, read: Readable, view: MarketView
   const databaseUrl = config.databaseUrl ?? read.url;
   const signals = await openSignals(around, databaseUrl, null);
   const runner = config.roles.includes('signals') ? ruleRunner(around, signals, shared.view(), view, () => true) : null;
-  const service = ruleService(around, signals, view, () => runner?.refresh());
+  const service = ruleService(around, signals, view, (symbol) => runner?.reread(symbol));
   const users = await explained(databaseUrl, openUsers(around, await ownProvider(around), signals, service, null));
   const analytics = await openAnalytics(around, read, null);
   return {

@@ -138,7 +138,7 @@ async function openSignalSide(
   const databaseUrl = config.databaseUrl ?? read.url;
   const signals = await openSignals(around, databaseUrl, shared);
   const rules = evaluates ? openRules(around, signals, membership, views.view(), view) : null;
-  const service = ruleService(around, signals, view, () => rules?.runner.refresh());
+  const service = ruleService(around, signals, view, (symbol) => rules?.runner.reread(symbol));
   const users =
     provider === null ? null : await explained(databaseUrl, openUsers(around, provider, signals, service, shared));
   return {

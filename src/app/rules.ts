@@ -13,12 +13,12 @@ import { closedCandles } from './closed-candles.js';
 import type { MarketView } from './market-view.js';
 import type { SignalParts } from './signals.js';
 
-/** What users do with their rules. `changed`: the runner of this process, where it has one. */
+/** What users do with their rules. `changed`: tells the runner of this process, where it has one. */
 export function ruleService(
   { clock }: Around,
   { sql }: SignalParts,
   view: MarketView,
-  changed: () => void,
+  changed: (symbol: string) => void,
 ): RuleService {
   const newestClosed = async (symbol: string, interval: Interval): Promise<number | null | undefined> => {
     // The open one may be among them.

@@ -102,7 +102,7 @@ test('made, read, changed, listed, deleted', async () => {
   expect((await send('GET', '/v1/rules', 'one')).body).toEqual({ rules: [patched.body], next: null });
   expect((await send('DELETE', `/v1/rules/${id}`, 'one')).status).toBe(204);
   expect((await send('GET', `/v1/rules/${id}`, 'one')).status).toBe(404);
-  expect(changed).toEqual(['XRPETH', 'XRPETH']);
+  expect(changed).toEqual(['XRPETH', 'XRPETH', 'XRPETH']);
 });
 
 test('pages go on where the one before ended', async () => {

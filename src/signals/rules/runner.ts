@@ -50,7 +50,7 @@ export class RuleRunner implements Service {
   readonly #recorder: Recorder;
   readonly #deps: SeriesDeps;
   readonly #series = new Map<string, TrackedSeries>();
-  /** Versions of the rules in memory, by symbol. */
+  /** Versions of the rules in memory, by symbol; 0: they are to be read again. */
   readonly #versions = new Map<string, number>();
   readonly #loading = new Set<Promise<void>>();
   readonly #stops: (() => void)[] = [];
@@ -97,6 +97,12 @@ export class RuleRunner implements Service {
   refresh(): void {
     this.#lookDue = true;
     this.#wake();
+  }
+
+  /** Rules on the symbol changed: they are read again at once, whatever its version says, which no deletion raises. */
+  reread(symbol: string): void {
+    if (this.#versions.has(symbol)) this.#versions.set(symbol, 0);
+    this.refresh();
   }
 
   /** Series that are evaluated here, and how many of them are up to date. */
@@ -237,7 +243,10 @@ export class RuleRunner implements Service {
     return outcomes;
   }
 
-  /** @returns whether all of it was written; the series of what was not begin anew. */
+  /**
+   * @returns whether all of it was written; the series of what was not begin anew. What was refused may have been of a rule that is
+   * gone, so the rules are read again as well.
+   */
   async #record(outcomes: readonly Outcome[]): Promise<boolean> {
     const pending = new Set(outcomes);
     try {
@@ -250,6 +259,7 @@ export class RuleRunner implements Service {
           this.#count(outcome);
         },
       );
+      for (const { series } of pending) this.reread(series.symbol);
       return pending.size === 0;
     } finally {
       for (const { series } of pending) {

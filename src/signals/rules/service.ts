@@ -81,7 +81,9 @@ export class RuleService {
   }
 
   async remove({ userId }: Identity, id: string): Promise<void> {
-    if (!(await this.options.store.remove(userId, id))) throw notFound();
+    const symbol = await this.options.store.remove(userId, id);
+    if (symbol === null) throw notFound();
+    this.options.onChange(symbol);
   }
 
   async #newest({ symbol, interval }: Rule): Promise<number> {

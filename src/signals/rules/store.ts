@@ -90,13 +90,13 @@ export class RuleStore {
     return rows[0] === undefined ? null : toRule(rows[0]);
   }
 
-  /** @returns false when the user has no such rule. */
-  async remove(userId: string, id: string): Promise<boolean> {
-    const { rows } = await this.sql.query('DELETE FROM rules WHERE id = $2::uuid AND user_id = $1::uuid RETURNING id', [
-      userId,
-      id,
-    ]);
-    return rows.length === 1;
+  /** @returns the symbol it was on; null when the user has no such rule. */
+  async remove(userId: string, id: string): Promise<string | null> {
+    const { rows } = await this.sql.query<{ symbol: string }>(
+      'DELETE FROM rules WHERE id = $2::uuid AND user_id = $1::uuid RETURNING symbol',
+      [userId, id],
+    );
+    return rows[0]?.symbol ?? null;
   }
 
   async find(userId: string, id: string): Promise<StoredRule | null> {

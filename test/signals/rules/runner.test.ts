@@ -210,6 +210,52 @@ describe.each<Engine>(['PostgreSQL', 'embedded'])('rules on %s', (engine) => {
     ]);
   });
 
+  test.each<[string, (rule: RuleView, owner: string) => Promise<unknown>]>([
+    ['its owner', (rule, owner) => serviceOn(database.sql, market).remove(identityOf(owner), rule.id)],
+    ['hand', (rule) => database.sql.query('DELETE FROM rules WHERE id = $1', [rule.id])],
+    ['the deletion of its owner', (_, owner) => database.sql.query('DELETE FROM users WHERE id = $1', [owner])],
+  ])(
+    'a rule deleted by %s, of which nobody told, does not keep the others of its series from going on',
+    async (_, remove) => {
+      market.seed([price(1, 99)]);
+      const [one = '', other = ''] = await database.users(2);
+      const [gone] = await make(one, [above100], 'X');
+      const [kept] = await make(other, [above100], 'X');
+      /** Looks at the versions since any other statement. */
+      let quiet = 0;
+      const runner = await start(
+        {},
+        {
+          query: (text, values) => {
+            quiet = text.includes('FROM rule_symbols') ? quiet + 1 : 0;
+            return database.sql.query(text, values);
+          },
+        },
+      );
+      await ready(runner);
+      if (gone !== undefined) await remove(gone, one);
+      market.close(price(2, 101));
+      await judged(X);
+      await vi.waitFor(() => expect(quiet).toBeGreaterThan(5), { timeout: 30_000, interval: 5 });
+      expect(runner.size).toEqual({ series: 1, ready: 1 });
+      market.close(price(3, 101));
+      await judged(X);
+      const told = standing(await signalsIn(database));
+      expect([...told]).toEqual([[kept?.id, [2, 3].map((m) => m * MINUTE_MS)]]);
+    },
+  );
+
+  test('a rule that its owner deletes where it is evaluated is gone at once, and its series with it', async () => {
+    market.seed([price(1, 99)]);
+    const userId = await database.user();
+    const [rule] = await make(userId, [above100], 'X');
+    const runner = await start({ pollMs: 3_600_000 });
+    await ready(runner);
+    const service = serviceOn(database.sql, market, (symbol) => runner.reread(symbol));
+    await service.remove(identityOf(userId), rule?.id ?? '');
+    await vi.waitFor(() => expect(runner.size).toEqual({ series: 0, ready: 0 }), { timeout: 30_000, interval: 2 });
+  });
+
   test('a correction is told as one, and the signal it corrects is named', async () => {
     market.seed([price(1, 99)]);
     await make(await database.user(), [{ when: { type: 'price', op: 'crosses_above', level: '100' } }], 'X');

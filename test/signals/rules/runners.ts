@@ -36,11 +36,11 @@ export function identityOf(userId: string, more: Partial<Identity['entitlements'
 }
 
 /** A service over the rules of a market. */
-export function serviceOn(sql: Sql, market: RuleMarket): RuleService {
+export function serviceOn(sql: Sql, market: RuleMarket, onChange: (symbol: string) => void = () => {}): RuleService {
   return new RuleService({
     store: new RuleStore(sql),
     newestClosed: async (symbol, interval) => market.newest({ symbol, interval })?.openTime ?? null,
-    onChange: () => {},
+    onChange,
     clock: systemClock,
   });
 }
