@@ -1,11 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../app/support.js';
 import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
 import { LatencyProbe } from './kit/latency-probe.js';
 import { Distribution, report } from './kit/measure.js';
-import { between } from './kit/random.js';
+import { cutStatements } from './kit/rounds.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { within } from './kit/within.js';
 
@@ -85,16 +84,7 @@ describe('Timescale', () => {
   it(`reset in mid-statement, ${CUTS} times`, { timeout: 120_000 + CUTS * 2000 }, async () => {
     explainFailure('database-reset', () => cluster);
     const during = new Distribution();
-    const { proxy } = cluster.database;
-    const cutting = (async () => {
-      for (let cut = 0; cut < CUTS; cut++) {
-        // In what is asked or in what is answered, after some bytes: anywhere in a statement.
-        proxy.cutAfter(Math.floor(between(crowd.random, 1, 2000)), cut % 2 === 0 ? 'up' : 'down');
-        await pause(between(crowd.random, 100, 500));
-      }
-      await proxy.heal();
-    })();
-    await Promise.all([cutting, probe.run(CUTS * 300, during)]);
+    await Promise.all([cutStatements(cluster, crowd, CUTS), probe.run(CUTS * 300, during)]);
     await expectUnharmed('reset in mid-statement', during);
   });
 });

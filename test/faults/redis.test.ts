@@ -4,16 +4,15 @@ import { PublishWatch } from './kit/audit.js';
 import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
-import { killRedis } from './kit/rounds.js';
+import { cutSubscribers, freezeRedis, killRedis } from './kit/rounds.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
-import { untilHealed, untilStale } from './kit/staleness.js';
+import { untilHealed } from './kit/staleness.js';
 import { within } from './kit/within.js';
 
 const LIMIT_MS = 60_000;
 const KILLS = times(1, 10);
 const FROZEN_MS = full ? 30_000 : 6_000;
 const CUTTING_MS = full ? 30_000 : 3_000;
-const CUT_EACH_MS = 100;
 const FULL_MS = full ? 10_000 : 3_000;
 let cluster: Cluster;
 let crowd: Crowd;
@@ -50,27 +49,17 @@ describe('Redis', () => {
     explainFailure('redis-freeze', () => cluster);
     const stale = new Distribution();
     const healed = new Distribution();
-    const frozen = performance.now();
-    cluster.redis.freeze();
-    await within(LIMIT_MS, 'told that it is stale', untilStale(crowd, frozen, stale));
-    await pause(Math.max(0, FROZEN_MS - (performance.now() - frozen)));
-    cluster.redis.thaw();
-    await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
+    await freezeRedis(cluster, crowd, FROZEN_MS, { stale, healed });
     await report('Redis SIGSTOP', { 'ms until stale': stale, 'ms until healed': healed });
     await expectUnharmed();
     if (full) expect(stale.percentile(99)).toBeLessThanOrEqual(5000);
     if (full) expect(healed.percentile(99)).toBeLessThanOrEqual(2000);
   });
 
-  it(`CLIENT KILL TYPE pubsub every ${CUT_EACH_MS} ms for ${CUTTING_MS / 1000} s`, { timeout: 120_000 }, async () => {
+  it(`CLIENT KILL TYPE pubsub every 100 ms for ${CUTTING_MS / 1000} s`, { timeout: 120_000 }, async () => {
     explainFailure('redis-client-kill', () => cluster);
     const healed = new Distribution();
-    const end = performance.now() + CUTTING_MS;
-    while (performance.now() < end) {
-      await cluster.redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
-      await pause(CUT_EACH_MS);
-    }
-    await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
+    await cutSubscribers(cluster, crowd, CUTTING_MS, healed);
     await report('Redis CLIENT KILL', { 'ms until healed': healed });
     await expectUnharmed();
     if (full) expect(healed.percentile(99)).toBeLessThanOrEqual(2000);

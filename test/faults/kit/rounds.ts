@@ -1,4 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { eventually } from '../../app/support.js';
 import type { Cluster } from './cluster.js';
 import type { Crowd } from './crowd.js';
 import type { Distribution } from './measure.js';
@@ -10,6 +12,7 @@ import { within } from './within.js';
 const HEALED_MAX_MS = 60_000;
 const WHOLE_MAX_MS = 15_000;
 const TAKEOVER_MAX_MS = 20_000;
+const CUT_EACH_MS = 100;
 
 /** Redis is killed, and back empty after a while: everybody is told, and has everything again. */
 export async function killRedis(
@@ -23,6 +26,46 @@ export async function killRedis(
   await pause(between(crowd.random, 500, 2500));
   await cluster.redis.restart();
   await within(HEALED_MAX_MS, 'healed', untilHealed(crowd, performance.now(), times.healed));
+}
+
+/** Redis stands still for a while: nothing is refused, and nothing comes. */
+export async function freezeRedis(
+  cluster: Cluster,
+  crowd: Crowd,
+  frozenMs: number,
+  times: { stale: Distribution; healed: Distribution },
+): Promise<void> {
+  const frozen = performance.now();
+  cluster.redis.freeze();
+  await within(HEALED_MAX_MS, 'told that it is stale', untilStale(crowd, frozen, times.stale));
+  await pause(Math.max(0, frozenMs - (performance.now() - frozen)));
+  cluster.redis.thaw();
+  await within(HEALED_MAX_MS, 'healed', untilHealed(crowd, performance.now(), times.healed));
+}
+
+/** Whoever listens to Redis is cut off, again and again. */
+export async function cutSubscribers(
+  cluster: Cluster,
+  crowd: Crowd,
+  forMs: number,
+  healed: Distribution,
+): Promise<void> {
+  const end = performance.now() + forMs;
+  while (performance.now() < end) {
+    await cluster.redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await pause(CUT_EACH_MS);
+  }
+  await within(HEALED_MAX_MS, 'healed', untilHealed(crowd, performance.now(), healed));
+}
+
+/** Connections to the database are cut in what is asked or in what is answered, after some bytes: anywhere in a statement. */
+export async function cutStatements(cluster: Cluster, crowd: Crowd, cuts: number): Promise<void> {
+  const { proxy } = cluster.database;
+  for (let cut = 0; cut < cuts; cut++) {
+    proxy.cutAfter(Math.floor(between(crowd.random, 1, 2000)), cut % 2 === 0 ? 'up' : 'down');
+    await pause(between(crowd.random, 100, 500));
+  }
+  await proxy.heal();
 }
 
 /** A gateway is killed, and started again when its clients are whole on another. */
@@ -64,4 +107,56 @@ export async function killIngest(
   if (behind) await cluster.database.proxy.heal();
   await within(TAKEOVER_MAX_MS, `${symbols} of ${node.name} taken over`, taken);
   await node.start();
+}
+
+/** A node with partitions stands still until another has taken them over, and wakes up. */
+export async function freezeIngest(
+  cluster: Cluster,
+  crowd: Crowd,
+  partitions: number,
+  takeover: Distribution,
+): Promise<void> {
+  await pause(between(crowd.random, 200, 1500));
+  const { node, symbols } = await ownerWithSymbols(cluster, crowd.random);
+  const started = performance.now();
+  const taken = untilNewEpoch(crowd, symbols, (atMs) => takeover.add(atMs - started));
+  node.freeze();
+  try {
+    await within(TAKEOVER_MAX_MS, `${symbols} of ${node.name} taken over`, taken);
+    await pause(between(crowd.random, 0, 500));
+  } finally {
+    node.thaw();
+  }
+  // Both are awake now, and one of them is wrong about who it is.
+  await pause(between(crowd.random, 500, 1500));
+  // Each partition has one owner again, by what the nodes themselves believe.
+  await eventually(
+    () => Promise.all(cluster.ingest.map((one) => one.metric('partitions_owned'))),
+    (counts) => counts.reduce((sum, count) => sum + count, 0) === partitions,
+    TAKEOVER_MAX_MS,
+  );
+}
+
+/** Every node is told to leave, and comes back: each client reconnects once at most for each. */
+export async function restartEach(
+  cluster: Cluster,
+  crowd: Crowd,
+  times: { exits: Distribution; whole: Distribution },
+): Promise<void> {
+  for (const node of cluster.nodes) {
+    const cut = crowd.on(node.port);
+    const before = crowd.clients.map(({ closes }) => closes.length);
+    const started = performance.now();
+    const back = cut.map(async (client) => {
+      await client.until(() => client.port !== node.port && client.isWhole);
+      times.whole.add(performance.now() - started);
+    });
+    expect(await node.drain(), `exit code of ${node.name}`).toBe(0);
+    times.exits.add(performance.now() - started);
+    await within(HEALED_MAX_MS, `clients of ${node.name} whole again`, Promise.all(back));
+    await node.start();
+    await within(HEALED_MAX_MS, 'candles go on', crowd.advance(2));
+    const cuts = crowd.clients.map(({ closes }, index) => closes.length - (before[index] ?? 0));
+    expect(Math.max(...cuts), `reconnects of one client for ${node.name}`).toBeLessThanOrEqual(1);
+  }
 }
