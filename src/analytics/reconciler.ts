@@ -2,10 +2,10 @@ import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
 import { bucketStart, DAY_MS, HOUR_MS } from '../market/interval.js';
+import { type Bite, bites, keyOf } from './bites.js';
 import { compareDays, repair } from './copy.js';
 import type { AnalyticsDatabase } from './database.js';
 import { type Difference, ofAggregate, ofDay } from './differences.js';
-import { type Part, wholeBuckets } from './explain.js';
 import { Pace, PaceStopped } from './pace.js';
 import type { Aggregates, DaySource, Stretch } from './source.js';
 
@@ -15,7 +15,7 @@ export interface ReconcilerOptions {
   readonly database: AnalyticsDatabase;
   readonly clock: Clock;
   readonly log: Log;
-  /** Whether the filler has been over everything: until then days are missing and not different. */
+  /** Whether the filler has been over everything: until then days are missing and not different, and only aggregates are compared. */
   readonly filled: () => boolean;
   /** What is about to be refreshed or copied is not different yet: a difference counts when it is there so long after. Default 5 s. */
   readonly confirmMs?: number;
@@ -34,13 +34,7 @@ const YOUNG_MS = HOUR_MS;
 const SYMBOLS_MAX = 100_000;
 
 type Counts = Record<string, number>;
-
-/** A piece of work: one symbol over one stretch. */
-interface Bite {
-  readonly symbol: string;
-  readonly part: Part | 'daily';
-  readonly stretch: Stretch;
-}
+type Subject = 'symbols' | 'aggregates' | 'days';
 
 /**
  * Compares the minutes with their aggregates, and the days with `daily_ohlcv`, symbol by symbol, the newest stretch of all first, for
@@ -48,12 +42,15 @@ interface Bite {
  */
 export class Reconciler implements Service {
   readonly name = 'analytics reconciler';
-  /** By table: differences that were found and confirmed, and rounds. */
+  /** By table: differences that were found and confirmed. */
   readonly found: Counts = Object.fromEntries(COMPARED_TABLES.map((table) => [table, 0]));
+  /** `rounds` are those in which everything was compared. */
   readonly stats = { bites: 0, rounds: 0, failures: 0 };
   readonly #options: ReconcilerOptions;
   readonly #pace: Pace;
   readonly #unrepaired = new Map<string, readonly Difference[]>();
+  /** What could not be compared when it was last tried. */
+  readonly #troubled = new Set<Subject>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ReconcilerOptions) {
@@ -80,40 +77,76 @@ export class Reconciler implements Service {
     return counts;
   }
 
-  /** Everything once. @throws what the source or the database throws */
+  /** Everything once. What fails is counted and left for the next round. @throws what the source throws when it names no symbols */
   async round(): Promise<void> {
-    const { source, clock } = this.#options;
-    const until = bucketStart('1d', clock.now() - YOUNG_MS);
-    const spans = new Map<string, Stretch>();
-    for (const symbol of await source.symbols('', SYMBOLS_MAX)) {
-      const span = await source.span(symbol);
-      const to = Math.min(until, (span?.last ?? 0) + DAY_MS);
-      spans.set(symbol, span === null ? { from: until, to: until } : { from: Math.min(span.first, to), to });
-      await this.#pace.rest();
-    }
+    const until = bucketStart('1d', this.#options.clock.now() - YOUNG_MS);
+    const failed = new Set<Subject>();
+    const { spans, unknown } = await this.#spans(until, failed);
+    const isFilled = this.#options.filled();
     const looked = new Set<string>();
     for (const bite of bites(spans, until)) {
-      await this.#bite(bite);
+      if (bite.part === 'daily' && !isFilled) continue;
       looked.add(keyOf(bite));
-      this.stats.bites++;
+      await this.#attempt(bite.part === 'daily' ? 'days' : 'aggregates', failed, async () => {
+        await this.#bite(bite);
+        this.stats.bites++;
+      });
       await this.#pace.rest();
     }
     // Stretches move with the days.
-    for (const key of this.#unrepaired.keys()) if (!looked.has(key)) this.#unrepaired.delete(key);
-    this.stats.rounds++;
+    for (const [key, [first]] of this.#unrepaired)
+      if (!looked.has(key) && !unknown.has(first?.symbol ?? '')) this.#unrepaired.delete(key);
+    this.#settleTrouble(failed);
+    if (isFilled && failed.size === 0) this.stats.rounds++;
   }
 
   async #run(): Promise<void> {
     for (;;) {
       await this.#pace.sleep(IDLE_MS);
-      if (!this.#options.filled()) continue;
-      try {
-        await this.round();
-      } catch (error) {
-        if (error instanceof PaceStopped) throw error;
-        this.stats.failures++;
-        this.#options.log.debug({ err: error }, 'candles could not be compared; it is tried again');
-      }
+      await this.#attempt('symbols', new Set(), () => this.round());
+    }
+  }
+
+  /** From the first day to the last of each symbol. */
+  async #spans(until: number, failed: Set<Subject>): Promise<{ spans: Map<string, Stretch>; unknown: Set<string> }> {
+    const { source } = this.#options;
+    const spans = new Map<string, Stretch>();
+    const unknown = new Set<string>();
+    for (const symbol of await source.symbols('', SYMBOLS_MAX)) {
+      unknown.add(symbol);
+      await this.#attempt('symbols', failed, async () => {
+        const span = await source.span(symbol);
+        const to = Math.min(until, (span?.last ?? 0) + DAY_MS);
+        spans.set(symbol, span === null ? { from: until, to: until } : { from: Math.min(span.first, to), to });
+        unknown.delete(symbol);
+      });
+      await this.#pace.rest();
+    }
+    return { spans, unknown };
+  }
+
+  /** What fails does not keep the rest from being compared. Said once, until it goes again. */
+  async #attempt(what: Subject, failed: Set<Subject>, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof PaceStopped) throw error;
+      this.stats.failures++;
+      failed.add(what);
+      if (!this.#troubled.has(what))
+        this.#options.log.warn(
+          { what, err: error },
+          'candles cannot be compared, or put right, at present; it is tried again',
+        );
+      this.#troubled.add(what);
+    }
+  }
+
+  #settleTrouble(failed: ReadonlySet<Subject>): void {
+    for (const what of this.#troubled) {
+      if (failed.has(what)) continue;
+      this.#troubled.delete(what);
+      this.#options.log.info({ what }, 'candles are compared again');
     }
   }
 
@@ -156,37 +189,4 @@ export class Reconciler implements Service {
       'candles differ from what they are made of; they are put right',
     );
   }
-}
-
-/**
- * First what is outside of the days that the store has. Then month by month, the newest first: of each symbol what is shorter than a
- * day, and then what is made of its days.
- */
-function* bites(spans: ReadonlyMap<string, Stretch>, until: number): Generator<Bite> {
-  for (const [symbol, { from, to }] of spans) {
-    yield { symbol, part: 'daily', stretch: { from: 0, to: from } };
-    yield { symbol, part: 'daily', stretch: { from: to, to: until } };
-  }
-  const oldest = Math.min(...[...spans.values()].map(({ from }) => from));
-  const newest = Math.max(...[...spans.values()].map(({ to }) => to));
-  for (let to = newest; to > oldest; to = bucketStart('1M', to - 1)) {
-    const month = { from: bucketStart('1M', to - 1), to };
-    for (const [symbol, span] of spans) yield* bitesOfMonth(symbol, common(span, month));
-  }
-}
-
-function keyOf({ symbol, part, stretch }: Bite): string {
-  return `${symbol} ${part} ${stretch.from}`;
-}
-
-function* bitesOfMonth(symbol: string, stretch: Stretch): Generator<Bite> {
-  if (stretch.from >= stretch.to) return;
-  for (let to = stretch.to; to > stretch.from; to -= DAY_MS)
-    yield { symbol, part: 'short', stretch: { from: to - DAY_MS, to } };
-  for (const part of ['weeks', 'months'] as const) yield { symbol, part, stretch: wholeBuckets(part, stretch) };
-  yield { symbol, part: 'daily', stretch };
-}
-
-function common(a: Stretch, b: Stretch): Stretch {
-  return { from: Math.max(a.from, b.from), to: Math.min(a.to, b.to) };
 }

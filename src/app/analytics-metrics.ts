@@ -41,12 +41,12 @@ export function analyticsMetrics(database: Analytics, keeper: Keeper): Metric[] 
     },
     {
       name: 'reconciliation_rounds_total',
-      help: 'Times that every stored candle was compared.',
+      help: 'Times that every stored candle was compared, without a failure.',
       read: () => keeper.reconciler.stats.rounds,
     },
     {
       name: 'reconciliation_failures_total',
-      help: 'Times that a round ended early because a database did not answer.',
+      help: 'Stretches that could not be compared or put right, and are tried again in the next round.',
       read: () => keeper.reconciler.stats.failures,
     },
   ];

@@ -9,7 +9,7 @@ import { type AnalyticsDatabase, AnalyticsUnavailable, type DailyRow } from '../
 import type { Difference } from '../../src/analytics/differences.js';
 import { explain } from '../../src/analytics/explain.js';
 import { Filler } from '../../src/analytics/filler.js';
-import { Reconciler } from '../../src/analytics/reconciler.js';
+import { Reconciler, type ReconcilerOptions } from '../../src/analytics/reconciler.js';
 import type { DaySource, SourceDay } from '../../src/analytics/source.js';
 import { aggregatesOf, daysOf } from '../../src/app/analytics.js';
 import { type Clock, systemClock } from '../../src/kit/clock.js';
@@ -276,7 +276,10 @@ describe('the reconciler', () => {
     await fillerOf(analytics).pass();
   });
 
-  const reconciler = (database: AnalyticsDatabase = analytics.database): Reconciler =>
+  const reconciler = (
+    database: AnalyticsDatabase = analytics.database,
+    other: Partial<ReconcilerOptions> = {},
+  ): Reconciler =>
     new Reconciler({
       source: { ...source, symbols: async () => ['XRPETH'] },
       aggregates: aggregatesOf(pool, systemClock),
@@ -286,8 +289,21 @@ describe('the reconciler', () => {
       share: 1,
       clock,
       log: silentLog,
+      ...other,
     });
+  const withRows = (rows: AnalyticsDatabase['rows']): AnalyticsDatabase => ({
+    rows,
+    insert: (days) => analytics.database.insert(days),
+    remove: (days) => analytics.database.remove(days),
+  });
   const none = { ohlcv_5m: 0, ohlcv_1h: 0, ohlcv_1d: 0, ohlcv_1w: 0, ohlcv_1mon: 0, daily_ohlcv: 0 };
+
+  /** Makes the first bucket of a view wrong. */
+  async function plantIn(view: string): Promise<void> {
+    const table = await materialised(view);
+    await sql.unsafe(`UPDATE ${table} SET volume = volume + 1 WHERE symbol = 'XRPETH' AND bucket =
+      (SELECT min(bucket) FROM ${table} WHERE symbol = 'XRPETH')`);
+  }
 
   /** Where an aggregate's materialised rows are. */
   async function materialised(view: string): Promise<string> {
@@ -305,11 +321,9 @@ describe('the reconciler', () => {
   });
 
   it.each(LEVEL_VIEWS)('sees what was planted in %s, and puts it right', async (view) => {
-    const table = await materialised(view);
     const bucket = sql`SELECT volume::text FROM ${sql(view)} WHERE symbol = 'XRPETH' ORDER BY bucket LIMIT 1`;
     const [before] = await bucket;
-    await sql.unsafe(`UPDATE ${table} SET volume = volume + 1 WHERE symbol = 'XRPETH' AND bucket =
-      (SELECT min(bucket) FROM ${table} WHERE symbol = 'XRPETH')`);
+    await plantIn(view);
     const found = reconciler();
     await found.round();
     expect(found.found[view]).toBeGreaterThan(0);
@@ -341,16 +355,66 @@ describe('the reconciler', () => {
     let isFull = true;
     const { database } = analytics;
     const checked = reconciler({
-      rows: (...given) => database.rows(...given),
-      remove: (days) => database.remove(days),
+      ...withRows((...given) => database.rows(...given)),
       insert: async (rows) => (isFull ? Promise.reject(new Error('the disk is full')) : database.insert(rows)),
     });
-    await expect(checked.round()).rejects.toThrow('the disk is full');
+    await checked.round();
+    expect(checked.stats).toMatchObject({ rounds: 0, failures: 1 });
     expect(checked.differing).toEqual({ ...none, daily_ohlcv: 1 });
     isFull = false;
     await checked.round();
+    expect(checked.stats).toMatchObject({ rounds: 1, failures: 1 });
     expect(checked.differing).toEqual(none);
     expect(await dailyRows(database)).toEqual(expected);
+  });
+
+  it('compares everything else when something fails, and says so once', async () => {
+    await plantIn('ohlcv_1h');
+    const said: string[] = [];
+    const log = { ...silentLog, warn: note, info: note };
+    function note({ what }: { what?: string }, message: string): void {
+      said.push(`${what} ${message}`);
+    }
+    let isAway = true;
+    const { database } = analytics;
+    const rows: AnalyticsDatabase['rows'] = (...given) =>
+      isAway ? Promise.reject(new Error('no ClickHouse')) : database.rows(...given);
+    const span: DaySource['span'] = (symbol) =>
+      isAway && symbol === 'NONE' ? Promise.reject(new Error('no days')) : source.span(symbol);
+    const symbols = async () => ['NONE', 'XRPETH'];
+    const checked = reconciler(withRows(rows), { source: { ...source, symbols, span }, log });
+    for (let i = 0; i < 2; i++) await checked.round();
+    expect(checked.found).toMatchObject({ ohlcv_1h: 1, daily_ohlcv: 0 });
+    expect(checked.stats).toMatchObject({ rounds: 0, failures: expect.any(Number) });
+    expect(checked.stats.failures).toBeGreaterThan(3);
+    expect(said.filter((line) => /cannot be compared/.test(line)).map((line) => line.split(' ')[0])).toEqual([
+      'symbols',
+      'days',
+    ]);
+    isAway = false;
+    said.length = 0;
+    await checked.round();
+    expect(checked.stats.rounds).toBe(1);
+    expect(said).toEqual(['symbols candles are compared again', 'days candles are compared again']);
+  });
+
+  it('compares aggregates for ever while no day has been copied, with ClickHouse away', async () => {
+    let checked: Reconciler | null = null as Reconciler | null;
+    await plantIn('ohlcv_1h');
+    const quick: Clock = { ...clock, after: (delayMs, run) => clock.after(delayMs / 1000, run) };
+    await new Promise<void>((resolve, reject) => {
+      const log = {
+        ...silentLog,
+        warn: (_: object, message: string) => (/differ/.test(message) ? resolve() : reject()),
+      };
+      checked = reconciler(
+        withRows(() => Promise.reject(new Error('no ClickHouse'))),
+        { filled: () => false, clock: quick, log },
+      );
+      void checked.start();
+    }).finally(() => checked?.stop());
+    expect(checked?.found).toMatchObject({ ohlcv_1h: 1, daily_ohlcv: 0 });
+    expect(checked?.stats).toMatchObject({ rounds: 0, failures: 0 });
   });
 
   it('tells of each difference what is and what should be, and why', async () => {
