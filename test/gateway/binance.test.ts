@@ -189,6 +189,12 @@ describe.each(TRANSPORTS)('binance streams on %s', (transport) => {
       2,
       'no feed has the symbol',
     ],
+    [
+      'letters that are others in upper case',
+      '{"id":1,"method":"SUBSCRIBE","params":["btcu\u017fdt@ticker"]}',
+      2,
+      'bad symbol',
+    ],
     ['upper case', '{"id":1,"method":"SUBSCRIBE","params":["BTCUSDT@kline_1m"]}', 2, 'in lower case'],
     [
       'another interval',
@@ -226,6 +232,21 @@ describe.each(TRANSPORTS)('binance streams on %s', (transport) => {
     harness.gateway.sweep();
     expect(harness.gateway.stats.subscriptions).toBe(0);
   });
+
+  it.each(['trade', 'aggTrade', 'ticker', 'miniTicker', 'kline_1m', 'kline_1d@+08:00'])(
+    'keeps nothing of %s of symbols that nobody has',
+    async (form) => {
+      await startWithTrades();
+      const client = await connect('/ws');
+      for (let round = 0; round < 3; round++) {
+        const names = Array.from({ length: 50 }, (_, i) => `x${round}y${i}@${form}`);
+        const refusal = await client.ask('SUBSCRIBE', names);
+        expect(refusal).toMatchObject({ error: { code: 2, msg: expect.stringContaining('no feed has the symbol') } });
+      }
+      expect(harness.gateway.reader.days.topics.size).toBe(0);
+      expect(harness.gateway.channels).toBe(0);
+    },
+  );
 
   it('tells of a wrong stream in the address, and stays', async () => {
     await start();

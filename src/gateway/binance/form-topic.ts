@@ -38,28 +38,34 @@ export class FormTopic extends MomentTopic<MomentSource> {
   }
 }
 
-/** The topics of such a source, by name and form. */
+/** The topics of such a source, by name: both forms of each. They are never let go of before it, so names must be ones that exist. */
 export class FormTopics {
-  readonly #topics: FormTopic[] = [];
+  readonly #byName = new Map<string, FormTopic[]>();
 
   constructor(
     readonly source: MomentSource,
     readonly outlet: Outlet,
   ) {}
 
+  /** Names. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
   get(name: string, combined: boolean): FormTopic {
-    const known = this.#topics.find((topic) => topic.channel === name && topic.combined === combined);
+    const forms = this.#byName.get(name) ?? [];
+    const known = forms.find((topic) => topic.combined === combined);
     if (known) return known;
     const topic = new FormTopic(this.source, name, combined);
-    this.#topics.push(topic);
+    this.#byName.set(name, [...forms, topic]);
     return topic;
   }
 
   wants(name: string): boolean {
-    return this.#topics.some((topic) => topic.channel === name && topic.subscribers > 0);
+    return this.#byName.get(name)?.some((topic) => topic.subscribers > 0) ?? false;
   }
 
   say(name: string, data: string, kind: DeliveryKind = 'update'): void {
-    for (const topic of this.#topics) if (topic.channel === name) topic.say(data, kind, this.outlet);
+    for (const topic of this.#byName.get(name) ?? []) topic.say(data, kind, this.outlet);
   }
 }

@@ -1,7 +1,6 @@
 import type { Channel } from '../../market/channel.js';
 import { childOf, isAligned } from '../../market/shifted.js';
 import type { KlineStream, Stream } from '../../wire/binance/stream.js';
-import { UnknownSymbol } from '../candle-channel.js';
 import type { AnyTopic } from '../connection.js';
 import type { Hub } from '../hub.js';
 import type { Outlet } from '../topic.js';
@@ -12,6 +11,7 @@ import { ShiftedKlines } from './shifted-klines.js';
 import { Tapes } from './tape.js';
 
 const LINGER_MS = 5_000;
+export const NO_SUCH_SYMBOL = 'no feed has the symbol and nothing is stored for it';
 
 /** A topic that a stream is, and when what it is made from is there. */
 export interface Found {
@@ -88,8 +88,7 @@ export class Streams {
 
   #trades(symbol: string, name: string, combined: boolean): Found | string {
     if (this.#tapes === null) return 'this server has no single trades: klines and tickers it has';
-    if (!this.#hub.statuses().some((status) => status.symbol === symbol))
-      return { topic: this.days.topics.get(name, combined), ready: Promise.reject(new UnknownSymbol(symbol)) };
+    if (!this.#hub.statuses().some((status) => status.symbol === symbol)) return NO_SUCH_SYMBOL;
     const tape = this.#tapes.get(symbol);
     return { topic: tape.topics.get(name, combined), ready: tape.ready };
   }

@@ -9,7 +9,7 @@ import { cancel, joinNow, quit } from '../joining.js';
 import { resyncJob } from '../slow.js';
 import type { BinanceConnection } from './connection.js';
 import { KlineTopic } from './kline-topic.js';
-import { channelOf, type Found, type Streams } from './streams.js';
+import { channelOf, type Found, NO_SUCH_SYMBOL, type Streams } from './streams.js';
 
 interface Wanted extends Found {
   readonly name: string;
@@ -128,7 +128,7 @@ async function firstFailure(wanted: readonly Wanted[]): Promise<{ name: string; 
 }
 
 function explain({ name, error }: { name: string; error: unknown }, context: Context): Refusal {
-  if (error instanceof UnknownSymbol) return invalid(name, 'no feed has the symbol and nothing is stored for it');
+  if (error instanceof UnknownSymbol) return invalid(name, NO_SUCH_SYMBOL);
   if (!isHistoryUnavailable(error)) context.log.error({ error, stream: name }, 'a subscription failed');
   return invalid(name, 'it cannot be begun now; try again later');
 }

@@ -40,7 +40,8 @@ export function parseStream(name: string): Stream | string {
   const symbol = lower.toUpperCase();
   if (at < 0 || form === '') return `no such stream; there are ${FORMS}`;
   if (lower !== lower.toLowerCase()) return 'the symbol of a stream is in lower case';
-  if (!isSymbol(symbol)) return `bad symbol: ${SYMBOL_RULE}`;
+  // Some letters beyond ASCII have one of A-Z for upper case: they would make several names of one stream.
+  if (!isSymbol(symbol) || symbol.toLowerCase() !== lower) return `bad symbol: ${SYMBOL_RULE}`;
   if (form === 'trade' || form === 'aggTrade' || form === 'ticker' || form === 'miniTicker')
     return { name, kind: form, symbol };
   return form.startsWith('kline_') ? klineStream(name, symbol, form) : `no such stream; there are ${FORMS}`;
