@@ -42,10 +42,7 @@ export function ruleRunner(
     candles: closedCandles(subscriber, view),
     sink: signals,
     owns,
-    signalsPerDay: async (userIds) => {
-      const plans = await recipients.entitlements(userIds);
-      return new Map([...plans].map(([userId, { signalsPerDay }]) => [userId, signalsPerDay]));
-    },
+    entitlements: (userIds) => recipients.entitlements(userIds),
     clock,
     log,
     ...(tracer && { tracer }),
@@ -102,6 +99,12 @@ export function ruleMetrics(runner: RuleRunner): Metric[] {
     },
     { name: 'rules_fired_total', help: 'Firings, corrected ones included.', read: () => stats.fired },
     { name: 'rules_withdrawn_total', help: 'Firings that a correction took back.', read: () => stats.withdrawn },
+    {
+      name: 'rules_withheld_total',
+      help: 'Firings that were not told, because the plan of the owner does not have them.',
+      labels: ['reason'],
+      read: () => Object.entries(runner.withheld).map(([reason, count]) => [{ reason }, count] as const),
+    },
     { name: 'rule_failures_total', help: 'Attempts that failed and were made again.', read: () => stats.failed },
   ];
 }

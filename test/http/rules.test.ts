@@ -145,6 +145,54 @@ test('limits name themselves and the plan', async () => {
   });
 });
 
+describe('after the plan has become smaller', () => {
+  const others = () => ({ ...RULE, when: { ...PRICE, level: '0.00144' } });
+
+  test('a rule that it does not have can be switched off, shrunk and deleted, and neither changed nor switched on', async () => {
+    const made: string[] = [];
+    for (const rule of [RULE, RULE, RULE]) made.push((await send('POST', '/v1/rules', 'two', rule)).body.id);
+    const [first, , third] = made.map((id) => `/v1/rules/${id}`);
+    const owner = identities.get('two')?.userId ?? '';
+    identities.set('two', identityOf(owner, { plan: 'free', rules: 2 }));
+    const limit = { status: 403, body: { code: 'rule_limit', limit: 'rules', plan: 'free', allowed: 2 } };
+    const change = (path: string | undefined, body: object) => send('PATCH', path ?? '', 'two', body);
+    // Those that are on are taken by age.
+    expect(await change(first, { when: others().when })).toMatchObject({ status: 200 });
+    for (const more of [{ when: others().when }, { cooldownMs: 0, expiresAt: 2_000_000_000_000, when: others().when }])
+      expect(await change(third, more)).toMatchObject(limit);
+    for (const less of [
+      { name: 'third', data: { n: 1 } },
+      { cooldownMs: 60_000 },
+      { expiresAt: 2_000_000_000_000 },
+      { expiresAt: 1_900_000_000_000, cooldownMs: 120_000, when: PRICE },
+    ])
+      expect(await change(third, less)).toMatchObject({ status: 200 });
+    for (const more of [{ cooldownMs: 0 }, { expiresAt: null }, { expiresAt: 1_950_000_000_000 }])
+      expect(await change(third, more)).toMatchObject(limit);
+    expect(await change(third, { enabled: false, when: others().when })).toMatchObject({ status: 200 });
+    expect(await change(third, { cooldownMs: 0 })).toMatchObject({ status: 200 });
+    expect(await change(third, { enabled: true })).toMatchObject(limit);
+    // Room is made; then an old one would push out a newer one.
+    expect(await change(first, { enabled: false })).toMatchObject({ status: 200 });
+    expect(await change(third, { enabled: true })).toMatchObject({ status: 200 });
+    expect(await change(first, { enabled: true })).toMatchObject(limit);
+    expect((await send('DELETE', third ?? '', 'two')).status).toBe(204);
+    expect(await change(first, { enabled: true })).toMatchObject({ status: 200 });
+  });
+
+  test.each([
+    [{ intervals: ['5m' as const] }, { code: 'interval_not_in_plan', limit: 'intervals' }],
+    [{ signalSymbols: ['BTCUSDT'] }, { code: 'symbol_not_in_plan', limit: 'signalSymbols' }],
+  ])('nor one on what %j leaves out', async (gives, refusal) => {
+    const { id } = (await send('POST', '/v1/rules', 'two', RULE)).body;
+    identities.set('two', identityOf(identities.get('two')?.userId ?? '', { plan: 'free', ...gives }));
+    const change = (body: object) => send('PATCH', `/v1/rules/${id}`, 'two', body);
+    expect(await change({ when: others().when })).toMatchObject({ status: 403, body: { ...refusal, plan: 'free' } });
+    expect((await change({ enabled: false })).status).toBe(200);
+    expect(await change({ enabled: true })).toMatchObject({ status: 403, body: refusal });
+  });
+});
+
 describe('refused', () => {
   test.each<[string, string | null, string, string, unknown, number, string]>([
     ['nobody', null, 'POST', '/v1/rules', RULE, 401, 'auth_required'],

@@ -1,21 +1,34 @@
 import type { SignalSink } from '../store.js';
+import { Allowance, type AllowanceSources, type OutOfPlan } from './allowance.js';
 import { type Firings, guardOf, type Outcome, type Series } from './firings.js';
 import type { StoredRule } from './store.js';
 import { batches, toSignal } from './to-signal.js';
 
-export interface RecorderOptions {
+export interface RecorderOptions extends AllowanceSources {
   readonly firings: Firings;
   readonly sink: SignalSink;
-  signalsPerDay(userIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
+
+/** Why a firing is noted and not told. */
+export type Withheld = OutOfPlan | 'daily_limit';
 
 type RulesOf = (series: Series) => ReadonlyMap<string, StoredRule> | undefined;
 
 /** A statement takes this many signals; the sink allows 1,000. */
 const BATCH = 500;
 
-/** Writes outcomes: firings with their signals, and how far each series was judged. */
+/**
+ * Writes outcomes: firings with their signals, and how far each series was judged. A firing that the plan of the rule's owner does
+ * not have is written without a signal: it is not told, then or later.
+ */
 export class Recorder {
+  /** Since the start. */
+  readonly withheld: Record<Withheld, number> = {
+    interval_not_in_plan: 0,
+    symbol_not_in_plan: 0,
+    rule_limit: 0,
+    daily_limit: 0,
+  };
   readonly #options: RecorderOptions;
 
   constructor(options: RecorderOptions) {
@@ -34,15 +47,16 @@ export class Recorder {
     }
     const loud = outcomes.filter(({ firings }) => firings.length > 0);
     const failed = new Set<string>();
+    const allowance = new Allowance(this.#options);
     for (const batch of batches(loud, BATCH)) {
       const going = batch.filter(({ series }) => !failed.has(keyOf(series)));
-      for (const key of await this.#publish(going, rulesOf)) failed.add(key);
+      for (const key of await this.#publish(going, rulesOf, allowance)) failed.add(key);
     }
     for (const outcome of loud) if (!failed.has(keyOf(outcome.series))) done(outcome);
   }
 
   /** @returns the series of which something was refused. */
-  async #publish(outcomes: readonly Outcome[], rulesOf: RulesOf): Promise<string[]> {
+  async #publish(outcomes: readonly Outcome[], rulesOf: RulesOf, allowance: Allowance): Promise<string[]> {
     const owned = outcomes.filter(({ series, firings }) => firings.every(({ ruleId }) => rulesOf(series)?.has(ruleId)));
     const dropped = outcomes.filter((outcome) => !owned.includes(outcome)).map(({ series }) => keyOf(series));
     if (owned.length === 0) return dropped;
@@ -52,14 +66,22 @@ export class Recorder {
         return rule === undefined ? [] : [{ series, firing, rule }];
       }),
     );
-    const limits = await this.#options.signalsPerDay([...new Set(items.map(({ rule }) => rule.userId))]);
-    const signals = items.map(({ rule, firing }) => toSignal(rule, firing, limits.get(rule.userId) ?? 0));
+    await allowance.learn(items.map(({ rule }) => rule.userId));
+    const told = items.filter(({ rule }) => allowance.outOfPlan(rule) === null);
+    const signals = told.map(({ rule, firing }) => toSignal(rule, firing, allowance.signalsPerDay(rule.userId)));
     const { refused } = await this.#options.sink.publish(signals, guardOf(owned));
+    for (const { rule } of items) this.#count(allowance.outOfPlan(rule));
+    for (const { reason } of refused) this.#count(reason === 'daily_limit' ? reason : null);
+    // Where nothing of an outcome was to be told, it shows with the next one that somebody else was quicker.
     const guarded = new Set(refused.filter(({ reason }) => reason === 'guarded').map(({ id }) => id));
     return [
       ...dropped,
-      ...items.filter(({ firing }) => guarded.has(firing.signalId)).map(({ series }) => keyOf(series)),
+      ...told.filter(({ firing }) => guarded.has(firing.signalId)).map(({ series }) => keyOf(series)),
     ];
+  }
+
+  #count(reason: Withheld | null): void {
+    if (reason !== null) this.withheld[reason] += 1;
   }
 }
 

@@ -3,11 +3,12 @@ import type { Log } from '../../kit/log.js';
 import type { Service } from '../../kit/service.js';
 import { noTracer, type Tracer } from '../../kit/tracer.js';
 import { DAY_MS, HOUR_MS, type Interval } from '../../market/interval.js';
+import type { Entitlements } from '../../wire/identity.js';
 import { newSignalId } from '../ids.js';
 import type { SignalSink } from '../store.js';
 import type { ClosedCandles, ClosedEvent, GapEvent } from './closed-candles.js';
 import type { Firings, Outcome } from './firings.js';
-import { Recorder } from './recorder.js';
+import { Recorder, type Withheld } from './recorder.js';
 import { Slices } from './slices.js';
 import type { RuleStore, StoredRule } from './store.js';
 import { type SeriesDeps, TrackedSeries } from './tracked-series.js';
@@ -19,8 +20,8 @@ export interface RunnerOptions {
   readonly sink: SignalSink;
   /** Whether this process evaluates the rules on a symbol. Asked anew with every look at the rules. */
   owns(symbol: string): boolean;
-  /** What the plans of these users give; users that are not there get 0. */
-  signalsPerDay(userIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** What the plans of these users give, of those that are there. */
+  entitlements(userIds: readonly string[]): Promise<ReadonlyMap<string, Entitlements>>;
   readonly clock: Clock;
   readonly log: Log;
   /** Default: none. */
@@ -103,6 +104,11 @@ export class RuleRunner implements Service {
   reread(symbol: string): void {
     if (this.#versions.has(symbol)) this.#versions.set(symbol, 0);
     this.refresh();
+  }
+
+  /** Since the start: firings that were not told, because the plan of the rule's owner does not have them. */
+  get withheld(): Readonly<Record<Withheld, number>> {
+    return this.#recorder.withheld;
   }
 
   /** Series that are evaluated here, and how many of them are up to date. */

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kit/clock.js';
 import type { Interval } from '../../market/interval.js';
 import type { Entitlements, Identity } from '../../wire/identity.js';
+import { outOfPlan } from './allowance.js';
 import { parseRule } from './parse.js';
 import type { Rule } from './schema.js';
 import type { RuleStore, StoredRule } from './store.js';
@@ -54,26 +56,24 @@ export class RuleService {
   async create(identity: Identity, value: unknown): Promise<RuleView> {
     const rule = read(value);
     requireInPlan(rule, identity.entitlements);
-    const { plan, rules: most } = identity.entitlements;
     const { store, clock } = this.options;
     const startsAfter = await this.#newest(rule);
-    const made = await store.create(identity.userId, rule, clock.now(), startsAfter, most);
-    if (made === null)
-      throw new RuleError('rule_limit', `The plan "${plan}" gives ${most} rules, and you have as many.`, {
-        limit: 'rules',
-        plan,
-        allowed: most,
-      });
+    const made = await store.create(identity.userId, rule, clock.now(), startsAfter, identity.entitlements.rules);
+    if (made === null) throw tooMany(identity.entitlements, 'and you have as many');
     this.options.onChange(rule.symbol);
     return toView(made);
   }
 
-  /** @param value members of a rule that change, and `enabled`; null takes `name`, `data` or `expiresAt` away. Symbol and interval stay. */
+  /**
+   * What makes a rule fire where it did not before needs a plan that has the rule: a plan may have become smaller since.
+   * @param value members of a rule that change, and `enabled`; null takes `name`, `data` or `expiresAt` away. Symbol and interval stay.
+   */
   async update(identity: Identity, id: string, value: unknown): Promise<RuleView> {
     const { store, clock } = this.options;
     const old = found(await store.find(identity.userId, id));
     const changed = merge(old, value);
     const changedRule = { ...read(changed.rule), enabled: changed.enabled };
+    if (firesMore(old, changedRule)) await this.#requireStillInPlan(identity, old);
     const startsAfter = await this.#newest(changedRule);
     const made = found(await store.update(identity.userId, id, changedRule, clock.now(), startsAfter));
     this.options.onChange(made.symbol);
@@ -84,6 +84,12 @@ export class RuleService {
     const symbol = await this.options.store.remove(userId, id);
     if (symbol === null) throw notFound();
     this.options.onChange(symbol);
+  }
+
+  async #requireStillInPlan({ userId, entitlements }: Identity, { id, enabled, ...rule }: StoredRule): Promise<void> {
+    requireInPlan(rule, entitlements);
+    const ahead = await this.options.store.ahead(userId, id, enabled);
+    if (ahead >= entitlements.rules) throw tooMany(entitlements, `and ${ahead} others are on: switch some of them off`);
   }
 
   async #newest({ symbol, interval }: Rule): Promise<number> {
@@ -98,15 +104,29 @@ export class RuleService {
 }
 
 /** @throws RuleError */
-function requireInPlan({ symbol, interval }: Rule, { plan, intervals, signalSymbols }: Entitlements): void {
-  if (intervals !== null && !intervals.includes(interval)) {
-    const message = `The plan "${plan}" gives the intervals ${intervals.join(' ')}, not ${interval}.`;
-    throw new RuleError('interval_not_in_plan', message, { limit: 'intervals', plan });
+function requireInPlan(rule: Pick<Rule, 'symbol' | 'interval'>, entitlements: Entitlements): void {
+  const code = outOfPlan(rule, entitlements);
+  if (code === null) return;
+  const { plan, intervals, signalSymbols } = entitlements;
+  if (code === 'interval_not_in_plan') {
+    const message = `The plan "${plan}" gives the intervals ${intervals?.join(' ')}, not ${rule.interval}.`;
+    throw new RuleError(code, message, { limit: 'intervals', plan });
   }
-  if (signalSymbols !== null && !signalSymbols.includes(symbol)) {
-    const message = `The plan "${plan}" gives signals on ${signalSymbols.join(' ')}, not on ${symbol}.`;
-    throw new RuleError('symbol_not_in_plan', message, { limit: 'signalSymbols', plan });
-  }
+  const message = `The plan "${plan}" gives signals on ${signalSymbols?.join(' ')}, not on ${rule.symbol}.`;
+  throw new RuleError(code, message, { limit: 'signalSymbols', plan });
+}
+
+function tooMany({ plan, rules: allowed }: Entitlements, more: string): RuleError {
+  const message = `The plan "${plan}" gives ${allowed} rules, ${more}.`;
+  return new RuleError('rule_limit', message, { limit: 'rules', plan, allowed });
+}
+
+/** Whether the changed rule may fire at a candle at which the old one did not. */
+function firesMore(old: StoredRule, changed: Rule & { readonly enabled: boolean }): boolean {
+  if (!changed.enabled) return false;
+  const isEarlier = (changed.expiresAt ?? Number.POSITIVE_INFINITY) <= (old.expiresAt ?? Number.POSITIVE_INFINITY);
+  const isRarer = (changed.cooldownMs ?? 0) >= old.cooldownMs;
+  return !(old.enabled && isEarlier && isRarer && isDeepStrictEqual(changed.when, old.when));
 }
 
 const CHANGEABLE: ReadonlySet<string> = new Set(['name', 'when', 'cooldownMs', 'expiresAt', 'data']);

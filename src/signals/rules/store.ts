@@ -99,6 +99,32 @@ export class RuleStore {
     return rows[0]?.symbol ?? null;
   }
 
+  /**
+   * @param isOn whether the rule itself is enabled.
+   * @returns how many of the user's other enabled rules have their place in the plan before this one: those that are older, and
+   * where it is off all of them.
+   */
+  async ahead(userId: string, id: string, isOn: boolean): Promise<number> {
+    const { rows } = await this.sql.query<{ ahead: number }>(
+      `SELECT count(*)::int AS ahead FROM rules
+       WHERE user_id = $1::uuid AND enabled AND id <> $2::uuid AND (id < $2::uuid OR NOT $3::bool)`,
+      [userId, id, isOn],
+    );
+    return rows[0]?.ahead ?? 0;
+  }
+
+  /** Of users, given with how many enabled rules they may have: the id of the first one too many, by age. */
+  async firstBeyond(limits: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, string>> {
+    const { rows } = await this.sql.query<{ user_id: string; id: string }>(
+      `SELECT owner.user_id, beyond.id FROM unnest($1::uuid[], $2::int[]) AS owner (user_id, most)
+       CROSS JOIN LATERAL (
+         SELECT r.id FROM rules r WHERE r.user_id = owner.user_id AND r.enabled ORDER BY r.id OFFSET owner.most LIMIT 1
+       ) AS beyond`,
+      [[...limits.keys()], [...limits.values()]],
+    );
+    return new Map(rows.map(({ user_id, id }) => [user_id, id]));
+  }
+
   async find(userId: string, id: string): Promise<StoredRule | null> {
     const { rows } = await this.sql.query<Row>(
       `SELECT ${COLUMNS} FROM rules WHERE id = $2::uuid AND user_id = $1::uuid`,

@@ -18,7 +18,7 @@ import { candle, realMinutes } from './candles.js';
 import { MANY_RULES } from './many-rules.js';
 import { offlineFirings } from './offline.js';
 import { RuleMarket } from './rule-market.js';
-import { identityOf, runnerOn, serviceOn, signalsIn, standing } from './runners.js';
+import { entitled, identityOf, runnerOn, serviceOn, signalsIn, standing } from './runners.js';
 
 const minutes = realMinutes();
 const SERIES = { symbol: 'XRPETH', interval: '1m' } as const;
@@ -312,7 +312,7 @@ describe.each<Engine>(['PostgreSQL', 'embedded'])('rules on %s', (engine) => {
   test('over the limit of a day a firing is noted and not told, then or later', async () => {
     market.seed([price(1, 99)]);
     await make(await database.user(), [above100], 'X');
-    const runner = await start({ signalsPerDay: async (users) => new Map(users.map((user) => [user, 1])) });
+    const runner = await start({ entitlements: async (users) => entitled(users, { signalsPerDay: 1 }) });
     for (const minute of [2, 3, 4]) market.close(price(minute, 101));
     await judged(X);
     await stop(runner);
@@ -322,6 +322,63 @@ describe.each<Engine>(['PostgreSQL', 'embedded'])('rules on %s', (engine) => {
     expect((await signalsIn(database)).map(({ data }) => data.openTime / MINUTE_MS)).toEqual([2]);
     const { rows } = await database.sql.query<{ n: number }>('SELECT count(*) AS n FROM rule_firings');
     expect(rows[0]?.n).toBe(3);
+    expect(runner.withheld).toMatchObject({ daily_limit: 2, rule_limit: 0 });
+  });
+
+  test('what a smaller plan does not have any more is noted and not told, then or later; the oldest rules go on', async () => {
+    market.seed([price(1, 99)]);
+    const [ann = '', ben = ''] = await database.users(2);
+    const [off, first, second, third] = await make(ann, [above100, above100, above100, above100], 'X');
+    const [bens] = await make(ben, [above100], 'X');
+    await serviceOn(database.sql, market).update(identityOf(ann), off?.id ?? '', { enabled: false });
+    let plan: Parameters<typeof entitled>[1] = { rules: 2 };
+    const runner = await start({
+      entitlements: async (users) =>
+        new Map([
+          ...entitled(users, { rules: 1 }),
+          ...entitled(
+            users.filter((user) => user === ann),
+            plan,
+          ),
+        ]),
+    });
+    await ready(runner);
+    const minutes = async (): Promise<unknown[]> => {
+      const told = standing(await signalsIn(database));
+      return [first, second, third, bens].map((rule) => (told.get(rule?.id ?? '') ?? []).map((at) => at / MINUTE_MS));
+    };
+    market.close(price(2, 101));
+    await judged(X);
+    expect(await minutes()).toEqual([[2], [2], [], [2]]);
+    plan = { intervals: ['1h'] };
+    market.close(price(3, 101));
+    await judged(X);
+    plan = { signalSymbols: ['Y'] };
+    market.close(price(4, 101));
+    await judged(X);
+    plan = { rules: 0 };
+    market.close(price(5, 101));
+    await judged(X);
+    expect(runner.withheld).toEqual({
+      rule_limit: 4,
+      interval_not_in_plan: 3,
+      symbol_not_in_plan: 3,
+      daily_limit: 0,
+    });
+    // As it was before; also for whoever reads everything anew.
+    plan = {};
+    market.close(price(6, 101));
+    await judged(X);
+    await stop(runner);
+    await ready(await start());
+    market.close(price(7, 101));
+    await judged(X);
+    expect(await minutes()).toEqual([
+      [2, 6, 7],
+      [2, 6, 7],
+      [6, 7],
+      [2, 3, 4, 5, 6, 7],
+    ]);
   });
 
   test('a lost last event is noticed', async () => {

@@ -7,7 +7,7 @@ import { RuleStore } from '../../../src/signals/rules/store.js';
 import type { FiringData } from '../../../src/signals/rules/to-signal.js';
 import type { Sql } from '../../../src/signals/sql.js';
 import { SignalStore } from '../../../src/signals/store.js';
-import type { Identity } from '../../../src/wire/identity.js';
+import type { Entitlements, Identity } from '../../../src/wire/identity.js';
 import type { SignalsDatabase } from '../support.js';
 import type { RuleMarket } from './rule-market.js';
 
@@ -35,6 +35,14 @@ export function identityOf(userId: string, more: Partial<Identity['entitlements'
   };
 }
 
+/** The same plan for all of them. */
+export function entitled(
+  users: readonly string[],
+  more: Partial<Entitlements> = {},
+): ReadonlyMap<string, Entitlements> {
+  return new Map(users.map((user) => [user, identityOf(user, more).entitlements]));
+}
+
 /** A service over the rules of a market. */
 export function serviceOn(sql: Sql, market: RuleMarket, onChange: (symbol: string) => void = () => {}): RuleService {
   return new RuleService({
@@ -56,7 +64,7 @@ export function runnerOn(sql: Sql, market: RuleMarket, more: Partial<RunnerOptio
       publish: (batch, guard) => (guard === undefined ? store.insert(batch) : store.insertGuarded(batch, guard)),
     },
     owns: () => true,
-    signalsPerDay: async (users) => new Map(users.map((user) => [user, 1_000_000])),
+    entitlements: async (users) => entitled(users),
     clock: systemClock,
     log: silentLog,
     pollMs: POLL_MS,
