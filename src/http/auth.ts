@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Log } from '../kit/log.js';
 import { type HttpRequest, type HttpResponse, json, problem } from '../wire/http.js';
 import type { Identity, UserRole } from '../wire/identity.js';
+import { isStorable, STORABLE_RULE } from '../wire/storable.js';
 import { answering } from './account-error.js';
 import { type AuthSource, refuse, whoSends } from './bearer.js';
 import { readBody } from './json-body.js';
@@ -54,7 +55,7 @@ export interface AccountRoutesOptions {
 }
 
 const PASSWORD_BYTES = 1024;
-const email = z.string('must be a text').max(320, 'is too long');
+const email = z.string('must be a text').max(320, 'is too long').refine(isStorable, STORABLE_RULE);
 const password = z.string('must be a text').min(1, 'is missing').max(PASSWORD_BYTES, 'is too long');
 const secret = z.string('must be a text').max(200, 'is too long');
 
@@ -62,7 +63,7 @@ export const REGISTER = z.strictObject({ email, password });
 export const LOGIN = z.strictObject({
   email,
   password,
-  device: z.string('must be a text').max(200, 'is too long').optional(),
+  device: z.string('must be a text').max(200, 'is too long').refine(isStorable, STORABLE_RULE).optional(),
   deviceToken: secret.optional(),
 });
 export const REFRESH = z.strictObject({ refreshToken: secret });

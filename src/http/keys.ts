@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type HttpRequest, type HttpResponse, json } from '../wire/http.js';
 import { type Identity, SCOPES, type Scope } from '../wire/identity.js';
+import { isStorable, STORABLE_RULE } from '../wire/storable.js';
 import { accountRefusal } from './account-error.js';
 import { readBody } from './json-body.js';
 import type { Route } from './router.js';
@@ -27,7 +28,12 @@ export interface KeySource {
 
 const PATH = '/v1/auth/keys';
 export const NEW_KEY = z.strictObject({
-  name: z.string('must be a text').trim().min(1, 'is missing').max(100, 'is too long'),
+  name: z
+    .string('must be a text')
+    .trim()
+    .min(1, 'is missing')
+    .max(100, 'is too long')
+    .refine(isStorable, STORABLE_RULE),
   scopes: z
     .array(z.enum(SCOPES, `must be of ${SCOPES.join(', ')}`), 'must be a list')
     .min(1, 'must name a scope')

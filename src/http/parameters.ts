@@ -1,6 +1,7 @@
 import { INTERVALS, type Interval, isInterval } from '../market/interval.js';
 import { isSymbol, SYMBOL_PATTERN, SYMBOL_RULE } from '../market/symbol.js';
 import { type Parameter, type Parameters, readValues, type Values } from '../wire/parameter.js';
+import { isStorable, STORABLE_RULE } from '../wire/storable.js';
 import { printable, QueryError, readInteger, readParameters, readTime } from './query.js';
 
 /** Parameters of native resources. What they throw is a QueryError. */
@@ -87,7 +88,15 @@ export function flag(description: string): Parameter<boolean> {
 }
 
 export function text(description: string): Parameter<string> {
-  return { description, schema: { type: 'string' }, required: true, read: (given) => given ?? '' };
+  return {
+    description,
+    schema: { type: 'string' },
+    required: true,
+    read: (given = '', name) => {
+      if (!isStorable(given)) throw new QueryError(`"${name}" ${STORABLE_RULE}.`);
+      return given;
+    },
+  };
 }
 
 /** The `next` of an earlier answer. `decode` tells null where it is none. */

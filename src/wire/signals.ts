@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Position } from '../market/position.js';
 import { SYMBOL_PATTERN, SYMBOL_RULE } from '../market/symbol.js';
+import { isStorable, STORABLE_RULE } from './storable.js';
 
 /** A signal on the wire. Times are epoch ms. */
 export interface WireSignal {
@@ -32,8 +33,6 @@ export interface ListedSignal extends WireSignal {
 export type SignalMessage = { type: 'signal'; channel: 'signals'; prev: number; signal: WireSignal } & Position;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** In JSON: NUL, and halves of surrogate pairs, which JSON.stringify escapes only where they stand alone. */
-const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 /** Epoch ms of 2000 and 9999: what is below is meant as seconds. */
 const FIRST_TIME = 946_684_800_000;
 const LAST_TIME = 253_402_300_799_999;
@@ -82,8 +81,8 @@ const content = {
   data: z
     .record(z.string(), z.unknown(), 'must be an object')
     .refine(
-      isStorable,
-      `must be JSON of at most ${MAX_DATA_LENGTH} characters and ${MAX_DATA_DEPTH} levels, without NUL`,
+      isDataStorable,
+      `must be JSON of at most ${MAX_DATA_LENGTH} characters and ${MAX_DATA_DEPTH} levels, and ${STORABLE_RULE}`,
     )
     .nullable()
     .default(null),
@@ -106,11 +105,8 @@ export const signalToAll = z.strictObject({ ...content, to: z.literal('all') });
 export const signalsInBulk = z.strictObject({ signals: z.array(signalToUsers).min(1).max(MAX_SIGNALS) });
 export const readUpTo = z.strictObject({ seq: z.int('must be a seq').nonnegative('must be a seq') });
 
-/** What PostgreSQL's JSONB can hold, in bounds. */
-function isStorable(data: object): boolean {
-  if (!isShallow(data, MAX_DATA_DEPTH)) return false;
-  const text = JSON.stringify(data);
-  return text.length <= MAX_DATA_LENGTH && !UNSTORABLE.test(text);
+function isDataStorable(data: object): boolean {
+  return isShallow(data, MAX_DATA_DEPTH) && JSON.stringify(data).length <= MAX_DATA_LENGTH && isStorable(data);
 }
 
 function isShallow(value: unknown, levels: number): boolean {

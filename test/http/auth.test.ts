@@ -119,6 +119,31 @@ describe('the resources of accounts', () => {
     expect(JSON.stringify(answer.body)).not.toMatch(/a@b\.c|xxxx|short"/);
   });
 
+  it.each(['\u0000', '\ud800', 'x\udc00y'])(
+    'refuse texts with %j, which no database holds, before anything is done',
+    async (bad) => {
+      const { log, lines } = recordingLog();
+      const { email } = await newUser(at.pool, 'admin');
+      const { accessToken: token = '' } = await logIn(email);
+      const strict = apiOf(accounts, log);
+      const post = (path: string, body: object) => strict('POST', path, { token, body });
+      const login = { email, password: PASSWORD };
+      for (const answer of [
+        await post('/v1/auth/register', { ...login, email: `${bad}${email}` }),
+        await post('/v1/auth/login', { ...login, email: `${email}${bad}` }),
+        await post('/v1/auth/login', { ...login, device: `my ${bad}` }),
+        await post('/v1/auth/keys', { name: `${bad}bot`, scopes: ['candles'] }),
+        ...(bad === '\u0000' ? [await strict('GET', '/v1/auth/users?email=a%00', { token })] : []),
+      ]) {
+        expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
+        expect(answer.body.detail).toMatch(
+          /^"(email|device|name)":? must not contain the character U\+0000 or half of a/,
+        );
+      }
+      expect(lines).toEqual([]);
+    },
+  );
+
   it('refuse what is not sent as JSON, and pages of other sites', async () => {
     const body = { email: 'a@b.c', password: 'x' };
     expect((await api('POST', '/v1/auth/login', { body, headers: { 'content-type': 'text/plain' } })).status).toBe(415);

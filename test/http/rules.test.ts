@@ -200,6 +200,8 @@ describe('refused', () => {
     ['a key without the scope', 'key', 'POST', '/v1/rules', RULE, 403, 'forbidden'],
     ['a bad rule', 'one', 'POST', '/v1/rules', { ...RULE, when: { type: 'rsi' } }, 400, 'bad_rule'],
     ['no object', 'one', 'POST', '/v1/rules', [], 400, 'bad_rule'],
+    ['half a character', 'one', 'POST', '/v1/rules', { ...RULE, data: { a: '\ud800' } }, 400, 'bad_rule'],
+    ['half a character as name', 'one', 'POST', '/v1/rules', { ...RULE, name: '\udfff' }, 400, 'bad_rule'],
     ['an unknown symbol', 'one', 'POST', '/v1/rules', { ...RULE, symbol: 'NONE' }, 400, 'unknown_symbol'],
     ['a bad id', 'one', 'GET', '/v1/rules/7', undefined, 400, 'bad_request'],
     ['a bad limit', 'one', 'GET', '/v1/rules?limit=0', undefined, 400, 'bad_request'],

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isStorable, STORABLE_RULE } from '../../wire/storable.js';
 import { type Condition, headSchema, leafSchema, RULE_LIMITS, type Rule } from './schema.js';
 
 /** What is wrong with a rule, each with the place: `when.all[1].period must be an integer from 2 to 500`. */
@@ -80,8 +81,7 @@ function checkData(data: unknown, errors: string[]): void {
     errors.push(`data is nested deeper than ${RULE_LIMITS.dataDepth} levels`);
   else if (Buffer.byteLength(JSON.stringify(data)) > RULE_LIMITS.dataBytes)
     errors.push(`data has more than ${RULE_LIMITS.dataBytes} bytes as JSON`);
-  // PostgreSQL has no such character in its JSON.
-  else if (JSON.stringify(data).includes('\\u0000')) errors.push('data must not contain the character U+0000');
+  else if (!isStorable(data)) errors.push(`data ${STORABLE_RULE}`);
 }
 
 function isDeeperThan(value: unknown, levels: number): boolean {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseDecimal } from '../../kit/decimal.js';
 import { DAY_MS, INTERVALS } from '../../market/interval.js';
 import { SYMBOL_PATTERN, SYMBOL_RULE } from '../../market/symbol.js';
+import { isStorable, STORABLE_RULE } from '../../wire/storable.js';
 import { canonicalDecimal } from './canonical.js';
 
 /** What a user may ask for. Limits bound the work of a candle and the history an indicator needs. */
@@ -105,7 +106,7 @@ export const headSchema = z.strictObject({
     .string({ error: 'must be text' })
     .min(1, `must have 1 to ${RULE_LIMITS.nameLength} characters`)
     .max(RULE_LIMITS.nameLength, `must have 1 to ${RULE_LIMITS.nameLength} characters`)
-    .refine((text) => !text.includes('\0'), 'must not contain the character U+0000')
+    .refine(isStorable, STORABLE_RULE)
     .exactOptional(),
   symbol: z.string({ error: `must be ${SYMBOL_RULE}` }).regex(SYMBOL_PATTERN, `must be ${SYMBOL_RULE}`),
   interval: z.enum(INTERVALS, { error: `must be one of ${INTERVALS.join(' ')}` }),

@@ -70,12 +70,20 @@ describe('refusals say where and what would be right', () => {
     ['much data', rule(price, { data: { a: 'x'.repeat(3000) } }), /^data has more than 2048 bytes/],
     ['deep data', rule(price, { data: { a: [[[[[[[[[]]]]]]]]] } }), /^data is nested deeper than 8/],
     ['a character that PostgreSQL has not', rule(price, { data: { a: '\0' } }), /^data must not contain/],
+    ['half a character', rule(price, { data: { a: ['x\ud83d'] } }), /^data must not contain .* half of a surrogate/],
+    ['half a character as a key', rule(price, { data: { '\udc00': 1 } }), /^data must not contain/],
+    ['half a character in its name', rule(price, { name: 'x\ud83d' }), /^name must not contain/],
     ['a long cooldown', rule(price, { cooldownMs: 1e12 }), /^cooldownMs must be an integer from 0 to/],
     ['a date as text', rule(price, { expiresAt: '2030-01-01' }), /^expiresAt must be epoch milliseconds$/],
   ])('%s', (_name, value, message) => {
     const result = parseRule(value);
     expect(result).toHaveProperty('errors');
     expect((result as { errors: readonly string[] }).errors.join('\n')).toMatch(new RegExp(message.source, 'm'));
+  });
+
+  test('whole characters, and escapes that are text, are allowed', () => {
+    const data = { a: '\ud83d\ude00', b: '\\u0000', c: '\\\\ud800', d: '\u2028' };
+    expect(parseRule(rule(price, { name: '\ud83d\ude00', data }))).toMatchObject({ name: '\ud83d\ude00', data });
   });
 
   test('as deep as allowed is allowed', () => {

@@ -1,0 +1,9 @@
+/** In JSON: NUL, and halves of surrogate pairs, which JSON.stringify escapes only where they stand alone. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
+export const STORABLE_RULE = 'must not contain the character U+0000 or half of a surrogate pair';
+
+/** Whether PostgreSQL can hold a text, or a value out of JSON as JSONB. Only for what is bounded in size and depth. */
+export function isStorable(value: unknown): boolean {
+  return !UNSTORABLE.test(JSON.stringify(value));
+}
