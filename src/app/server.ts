@@ -139,7 +139,7 @@ async function routesOf(
 ): Promise<Route[]> {
   const serves = around.config.roles.includes('gateway');
   const routes: Route[] = [
-    ...healthRoutes({ notReady: () => notReady(around, parts) }),
+    ...healthRoutes({ notReady: () => notReady(around, parts), isDraining: () => around.lifecycle.stopping.aborted }),
     metricsRoute(around.config.workers > 1 ? metricsOfAll(metrics, around.clock) : metrics),
     tradesRoute(intakeOf(around, parts.ingest)),
     ...(parts.users?.routes ?? []),

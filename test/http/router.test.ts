@@ -8,6 +8,7 @@ import { bodyOf, request } from './requests.js';
 
 const status = { source: 'demo', synthetic: true, state: 'live', since: 1, lastTradeTime: null } as const;
 let reasons: string[] = [];
+let isDraining = false;
 const router = createRouter([
   symbolsRoute({
     symbols: () => [
@@ -16,7 +17,7 @@ const router = createRouter([
     ],
   }),
   tradesRoute(null),
-  ...healthRoutes({ notReady: () => reasons }),
+  ...healthRoutes({ notReady: () => reasons, isDraining: () => isDraining }),
   { method: 'GET', path: '/', handle: () => json(200, 'page') },
   { method: 'GET', path: '/v1/things/{id}', handle: (_, { id }) => json(200, id) },
   { method: 'DELETE', path: '/v1/things/{id}', handle: (_, { id }) => json(200, `gone ${id}`) },
@@ -67,7 +68,13 @@ test('any web page may read the API, none may write to it', async () => {
 test('alive and ready are two things', async () => {
   expect((await router(request('GET', '/readyz'))).status).toBe(200);
   reasons = ['history is being loaded'];
-  expect((await router(request('GET', '/healthz'))).status).toBe(200);
+  const alive = async () => {
+    const { status, body } = await router(request('GET', '/healthz'));
+    return [status, String(body)];
+  };
+  expect(await alive()).toEqual([200, '{"status":"ok"}']);
+  isDraining = true;
+  expect(await alive()).toEqual([200, '{"status":"draining"}']);
   const response = await router(request('GET', '/readyz'));
   expect([response.status, bodyOf(response)]).toEqual([503, { status: 'not ready', reasons }]);
 });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -138,4 +139,44 @@ describe.runIf(full)('behind it', () => {
     expect(recorder.faults).toEqual([]);
     expect(cluster.faults).toEqual([]);
   });
+
+  it('has pages, history and new sockets go on while Redis is away, at whoever does not leave', async () => {
+    const away = cluster.gateways.find((gateway) => !gateway.running);
+    if (away === undefined) throw new Error('none was drained');
+    await away.start();
+    await balancer.untilUp(['gateway-1', 'gateway-2', 'ingest-1']);
+    // What has no end goes up to what is live, which nobody can see then.
+    const [open] = recorder.candles.map(({ t }) => t).slice(-1);
+    const history = `/v1/candles?symbol=XRPETH&interval=1m&limit=2&to=${open}`;
+    await eventually(
+      () => ask(history),
+      ({ status }) => status === 200,
+    );
+    await cluster.redis.kill();
+    await balancer.untilUp([]);
+    await expectServed(history);
+    expect((await ask('/readyz')).status).toBe(503);
+    const leaving = await serving();
+    expect(await leaving.drain()).toBe(0);
+    await expectServed(history);
+    await cluster.redis.restart();
+    await leaving.start();
+    await balancer.untilUp(['gateway-1', 'gateway-2', 'ingest-1']);
+    recorder.disconnect();
+    await recorder.connect(balancer.port);
+    await recorder.reach(recorder.candles.length + 5);
+    expect(recorder.faults).toEqual([]);
+  });
+
+  /** More often than there are gateways, so that each is met. */
+  async function expectServed(history: string): Promise<void> {
+    for (let i = 0; i < 6; i++) {
+      const { status, text } = await ask(history);
+      expect([status, text]).toEqual([200, expect.stringContaining('"candles":[{')]);
+      expect([(await ask('/')).status, (await ask('/balancer')).status]).toEqual([200, 200]);
+      const socket = new WebSocket(`ws://127.0.0.1:${balancer.port}/v1/stream`);
+      await once(socket, 'open');
+      socket.terminate();
+    }
+  }
 });

@@ -196,7 +196,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('asks nodes for health at a path and a port that they have', () => {
-    const paths = healthRoutes({ notReady: () => [] }).map(({ path }) => path);
+    const paths = healthRoutes({ notReady: () => [], isDraining: () => false }).map(({ path }) => path);
     for (const { health } of nodes) {
       const [, port, path] = /127\.0\.0\.1:(\d+)(\/\w+)/.exec(health.join(' ')) ?? [];
       expect([port, paths.includes(path ?? '')]).toEqual([image.PORT, true]);
@@ -260,9 +260,10 @@ describe('the balancer', () => {
   );
 
   it('has the gateways and the ingest nodes of the compose file, at the port of the image', () => {
-    expect([...backends.keys()]).toEqual(['gateways', 'ingest']);
+    expect([...backends.keys()]).toEqual(['gateways', 'living', 'ingest']);
     for (const [backend, role] of [
       ['gateways', 'gateway'],
+      ['living', 'gateway'],
       ['ingest', 'ingest'],
     ] as const) {
       const expected = nodes.filter(({ environment }) => environment.ROLES?.split(',').includes(role));
@@ -272,8 +273,10 @@ describe('the balancer', () => {
   });
 
   it('asks for readiness at a path that the server has, and is the one proxy that gateways trust', () => {
-    const paths = healthRoutes({ notReady: () => [] }).map(({ path }) => path);
-    expect(paths).toContain(/http-check send .*uri (\S+)/.exec(config)?.[1]);
+    const paths = healthRoutes({ notReady: () => [], isDraining: () => false }).map(({ path }) => path);
+    const asked = [...config.matchAll(/http-check send .*uri (\S+)/g)].map(([, path = '']) => path);
+    expect(asked).toEqual(['/readyz', '/healthz']);
+    expect(paths).toEqual(expect.arrayContaining(asked));
     for (const { environment } of nodes.filter(({ environment }) => environment.ROLES?.includes('gateway')))
       expect(environment.TRUSTED_PROXIES).toBe('1');
     expect(named('balancer').health.at(-1)).toBe(`http://127.0.0.1:8080${/monitor-uri (\S+)/.exec(config)?.[1]}`);

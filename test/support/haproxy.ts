@@ -40,7 +40,7 @@ export class Haproxy {
     return haproxy;
   }
 
-  /** Resolves when these are the servers that it sends clients to. */
+  /** Resolves when these are the servers that are ready. */
   async untilUp(names: readonly string[]): Promise<void> {
     await eventually(
       () => this.#up(),
@@ -54,7 +54,9 @@ export class Haproxy {
       () => '',
     );
     return Object.keys(this.targets)
-      .filter((name) => new RegExp(`^haproxy_server_status\\{.*server="${name}",state="UP"\\} 1$`, 'm').test(page))
+      .filter((name) =>
+        new RegExp(`^haproxy_server_status\\{proxy="(?!living)\\w+",server="${name}",state="UP"\\} 1$`, 'm').test(page),
+      )
       .sort();
   }
 

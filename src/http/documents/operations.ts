@@ -27,8 +27,8 @@ export const operationSection: Section = {
       access: 'everybody',
       answers: {
         200: {
-          description: 'It does.',
-          schema: z.strictObject({ status: z.literal('ok') }),
+          description: 'It does; `draining`: it stops, and is to get nobody new.',
+          schema: z.strictObject({ status: z.enum(['ok', 'draining']) }),
           example: { status: 'ok' },
         },
       },
