@@ -3,9 +3,8 @@ import type { Trade } from '../../market/trade.js';
 import { type FeedContext, floorMinute } from '../feed.js';
 import { SymbolHealth } from '../health.js';
 import type { Quarantine } from '../quarantine.js';
-import { FUTURE_TOLERANCE_MS, isFault, readTrade } from '../validate.js';
 import type { CcxtExchange } from './ccxt-load.js';
-import { CcxtIds, fromCcxt } from './ccxt-trade.js';
+import { type Answer, CcxtReader, type Told } from './ccxt-reader.js';
 import { backoffMs, type Timings } from './timings.js';
 
 const PAGE = 1000;
@@ -15,6 +14,7 @@ const LOOK_BACK_MS = 10 * MINUTE_MS;
 const CREDIBLE_ANSWER = 100;
 /** Rounds without an end are a market that trades faster than it can be asked. */
 const MAX_ROUNDS = 200;
+const UNREADABLE = 'trades that the exchange told could not be read';
 
 export interface CcxtLaneOptions {
   readonly source: string;
@@ -30,18 +30,21 @@ export interface CcxtLaneOptions {
 
 /**
  * One symbol by ccxt. Streamed trades show at once; the clock, and with it the close of a minute, waits until REST has answered with
- * everything from the last proven trade on. Where its answer begins later than that, trades are missing, and the gap is announced.
+ * everything from the last proven trade on. Where its answer begins later than that, or has trades that cannot be read, trades are
+ * missing, and the gap is announced.
  */
 export class CcxtLane {
   readonly symbol: string;
   readonly #options: CcxtLaneOptions;
   readonly #health: SymbolHealth;
-  readonly #ids = new CcxtIds();
+  readonly #reader: CcxtReader;
   /** Up to here nothing is missing, or it was announced; trades before it are not asked for. */
   #proved = Number.NEGATIVE_INFINITY;
   /** Newest trade that REST has told, and its id; from it on the next answer has to begin. */
   #anchor: { time: number; id: number } | null = null;
   #begun = Number.POSITIVE_INFINITY;
+  /** Time of the first trade that could not be read, of a minute that is not over. */
+  #lost: number | null = null;
   #checking = false;
   #attempt = 0;
   #retryAt = Number.NEGATIVE_INFINITY;
@@ -51,9 +54,10 @@ export class CcxtLane {
   #stopped = false;
 
   constructor(options: CcxtLaneOptions) {
-    const { symbol, source, context } = options;
+    const { symbol, native, source, context, quarantine } = options;
     this.#options = options;
     this.symbol = symbol;
+    this.#reader = new CcxtReader(symbol, native, quarantine);
     this.#health = new SymbolHealth(symbol, source, false, context.sink, context.clock);
   }
 
@@ -102,7 +106,7 @@ export class CcxtLane {
         if (this.#stopped) return;
         this.#streams = true;
         attempt = 0;
-        for (const trade of this.#read(items)) this.#deliver(trade);
+        for (const trade of this.#reader.streamed(items, this.#now)) this.#deliver(trade);
       } catch (error) {
         if (this.#stopped) return;
         this.#streams = false;
@@ -111,18 +115,6 @@ export class CcxtLane {
         await new Promise<void>((resolve) => context.clock.after(pause, resolve));
       }
     }
-  }
-
-  #read(items: readonly unknown[]): Trade[] {
-    const { quarantine, native } = this.#options;
-    const trades: Trade[] = [];
-    for (const item of items) {
-      const { id, time, price, quantity, side } = fromCcxt(item, this.#ids);
-      const trade = readTrade(this.symbol, id, time, price, quantity, side, this.#now + FUTURE_TOLERANCE_MS);
-      if (isFault(trade)) quarantine.add(trade.reason, trade.message, { symbol: native }, this.#now);
-      else trades.push(trade);
-    }
-    return trades.sort((a, b) => a.time - b.time || a.id - b.id);
   }
 
   #deliver(trade: Trade): void {
@@ -165,24 +157,52 @@ export class CcxtLane {
       const items = await exchange.fetchTrades(native, since, PAGE);
       await context.sink.ready();
       if (this.#stopped) return;
-      if (!this.#takeAnswer(this.#read(items))) return this.#prove(askedAt);
+      if (!this.#takeAnswer(this.#reader.answered(items, this.#now), askedAt)) return this.#prove(askedAt);
     }
   }
 
   /** @returns whether there was anything new. */
-  #takeAnswer(trades: readonly Trade[]): boolean {
-    const first = trades[0];
-    const last = trades.at(-1);
-    if (first === undefined || last === undefined) return false;
+  #takeAnswer({ told, untimed }: Answer, askedAt: number): boolean {
     const anchor = this.#anchor;
-    if (anchor !== null && !trades.some(({ id, time }) => id === anchor.id && time === anchor.time))
-      this.#announce(anchor.time, first.time + 1, 'the answer of the exchange does not reach back to what was known');
-    else if (anchor === null && first.time > this.#begun && trades.length >= CREDIBLE_ANSWER)
-      this.#announce(this.#begun, first.time + 1, 'the answer of the exchange does not reach back to where it began');
-    for (const trade of trades) this.#deliver(trade);
-    this.#anchor = { time: last.time, id: last.id };
-    this.#prove(last.time);
-    return anchor === null || last.id !== anchor.id || last.time !== anchor.time;
+    const first = told[0];
+    const last = told.at(-1);
+    if (first !== undefined && last !== undefined) {
+      if (anchor !== null && !told.some(({ id, time }) => id === anchor.id && time === anchor.time))
+        this.#announce(anchor.time, first.time + 1, 'the answer of the exchange does not reach back to what was known');
+      else if (anchor === null && first.time > this.#begun && told.length >= CREDIBLE_ANSWER)
+        this.#announce(this.#begun, first.time + 1, 'the answer of the exchange does not reach back to where it began');
+      for (const each of told) this.#takeTold(each);
+      this.#anchor = { time: last.time, id: last.id };
+      this.#prove(last.time);
+    }
+    // After the trades, which it would make late ones.
+    if (untimed)
+      this.#announce(
+        Math.max(this.#begun, anchor?.time ?? this.#begun),
+        Math.max(askedAt, (last?.time ?? 0) + 1),
+        UNREADABLE,
+      );
+    return last !== undefined && (last.id !== anchor?.id || last.time !== anchor.time);
+  }
+
+  #takeTold({ time, trade, lost }: Told): void {
+    this.#endLost(time);
+    if (trade !== null) this.#deliver(trade);
+    else if (lost && time >= this.#begun) this.#lose(time);
+  }
+
+  #lose(time: number): void {
+    const minute = floorMinute(time);
+    if (this.#lost === null || floorMinute(this.#lost) === minute) this.#lost = Math.min(time, this.#lost ?? time);
+    else this.#announce(time, minute + MINUTE_MS, UNREADABLE);
+  }
+
+  /** With `timeMs` the minute is over that lacks trades: what it has is here, and it closes with its gap. */
+  #endLost(timeMs: number): void {
+    const from = this.#lost;
+    if (from === null || timeMs < floorMinute(from) + MINUTE_MS) return;
+    this.#lost = null;
+    this.#announce(from, floorMinute(from) + MINUTE_MS, UNREADABLE);
   }
 
   /** Streamed trades must not wait for ever for a REST that is away. */
@@ -201,6 +221,7 @@ export class CcxtLane {
   }
 
   #prove(timeMs: number): void {
+    this.#endLost(Math.max(timeMs, this.#proved));
     if (timeMs <= this.#proved) return;
     this.#proved = timeMs;
     this.#options.context.sink.advance(this.symbol, timeMs);

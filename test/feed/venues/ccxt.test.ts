@@ -9,7 +9,7 @@ import { bench } from '../recorder.js';
 
 const NOW = Date.UTC(2024, 2, 5, 9, 0, 20);
 
-const trade = (id: string, time: number, price = '1.5') => ({
+const trade = (id: string, time: number | undefined, price = '1.5') => ({
   id,
   timestamp: time,
   symbol: 'BTC/USDT',
@@ -40,7 +40,7 @@ class Scripted implements CcxtExchange {
 
   async fetchTrades(_symbol: string, since = 0, limit = 1000) {
     if (this.refuse) throw new Error('no network');
-    return this.known.filter(({ timestamp }) => timestamp >= since).slice(0, limit);
+    return this.known.filter(({ timestamp = since }) => timestamp >= since).slice(0, limit);
   }
 
   async close() {
@@ -98,6 +98,67 @@ test('while REST is away nothing closes; after a minute a gap is announced, sinc
   await clock.run(NOW + 150_000);
   expect(context.sink.gaps.length).toBeGreaterThanOrEqual(1);
   expect(context.sink.gaps[0]?.from).toBeLessThan(NOW + 40_000);
+  await feed.stop();
+});
+
+/** More decimals than a price may have. */
+const FINE = '1.123456789';
+const MINUTE_END = NOW + 40_000;
+
+/** Place among the calls of the gap from `from`, and of the first advance that closes the minute of NOW. */
+function order({ sink }: Awaited<ReturnType<typeof opened>>['context'], from: number) {
+  const gap = sink.calls.findIndex((call) => call.call === 'gap' && call.from === from);
+  const close = sink.calls.findIndex((call) => call.call === 'advance' && call.time >= MINUTE_END + 2000);
+  return { gap, close };
+}
+
+test('a trade of REST that cannot be read is a gap in its minute, announced once and before the minute closes', async () => {
+  const exchange = new Scripted();
+  exchange.known = [trade('1', NOW - 90_000), trade('2', NOW - 10_000)];
+  const { clock, context, feed } = await opened(exchange);
+  exchange.known.push(
+    trade('3', NOW + 5000, FINE),
+    trade('4', NOW + 6000),
+    trade('5', NOW + 7000, FINE),
+    trade('6', NOW + 39_000),
+  );
+  await clock.run(NOW + 200_000);
+  expect(context.sink.gaps).toEqual([{ symbol: 'BTC-USDT', from: NOW + 5000, to: MINUTE_END }]);
+  const { gap, close } = order(context, NOW + 5000);
+  expect(close).toBeGreaterThan(gap);
+  expect([...new Set(context.sink.trades.map(({ id }) => id))]).toEqual([2, 4, 6]);
+  expect([...feed.quarantine.counts]).toEqual([['bad_price', 2]]);
+  await feed.stop();
+});
+
+test('where none can be read, nothing closes without a gap, and what comes after them is still reached', async () => {
+  const exchange = new Scripted();
+  exchange.known = [trade('2', NOW - 10_000)];
+  const { clock, context, feed } = await opened(exchange);
+  const unreadable = Array.from({ length: 1500 }, (_, i) => trade(String(3 + i), NOW + 2000 + 10 * i, FINE));
+  exchange.known.push(...unreadable, trade('1503', NOW + 30_000));
+  await clock.run(NOW + 100_000);
+  const { gap, close } = order(context, NOW + 2000);
+  expect(gap).toBeGreaterThanOrEqual(0);
+  expect(close).toBeGreaterThan(gap);
+  expect([...new Set(context.sink.trades.map(({ id }) => id))]).toEqual([2, 1503]);
+  expect(context.sink.gaps).toEqual([{ symbol: 'BTC-USDT', from: NOW + 2000, to: MINUTE_END }]);
+  await feed.stop();
+});
+
+test('one without a time is a gap of all that was asked for', async () => {
+  const exchange = new Scripted();
+  exchange.known = [trade('1', NOW - 90_000), trade('2', NOW - 10_000)];
+  const { clock, context, feed } = await opened(exchange);
+  exchange.known.push(trade('3', NOW + 5000), trade('4', undefined));
+  await clock.run(NOW + 200_000);
+  expect(context.sink.gaps).toHaveLength(1);
+  const [{ from, to } = { from: 0, to: 0 }] = context.sink.gaps;
+  expect(from).toBe(NOW - 10_000);
+  expect(to).toBeGreaterThanOrEqual(MINUTE_END);
+  const { gap, close } = order(context, from);
+  expect(close).toBeGreaterThan(gap);
+  expect(context.sink.trades.map(({ id }) => id)).toContain(3);
   await feed.stop();
 });
 
