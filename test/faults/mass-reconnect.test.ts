@@ -2,6 +2,7 @@ import { afterEach, expect, it } from 'vitest';
 import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
+import { cutClients } from './kit/rounds.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
 import { within } from './kit/within.js';
 
@@ -24,17 +25,7 @@ it(`${CLIENTS} clients cut at once`, { timeout: 300_000 }, async () => {
   await within(LIMIT_MS, 'candles come', crowd.advance(1));
   const back = new Distribution();
   const reads = await historyReads(cluster);
-  for (let round = 0; round < ROUNDS; round++) {
-    const started = performance.now();
-    for (const { socket } of crowd.clients) socket?.terminate();
-    const all = crowd.clients.map(async (client) => {
-      await client.until(() => client.port === 0);
-      await client.whole();
-      back.add(performance.now() - started);
-    });
-    await within(LIMIT_MS, 'all are back', Promise.all(all));
-    await within(LIMIT_MS, 'candles go on', crowd.advance(1));
-  }
+  for (let round = 0; round < ROUNDS; round++) await cutClients(crowd, back);
   await report('all clients cut at once', { 'ms until caught up': back, clients: CLIENTS });
   await crowd.expectTruth();
   // On each gateway and each time at most one a channel.

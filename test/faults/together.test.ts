@@ -5,6 +5,7 @@ import { Cluster } from './kit/cluster.js';
 import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
 import {
+  cutClients,
   cutStatements,
   cutSubscribers,
   freezeIngest,
@@ -13,6 +14,7 @@ import {
   killIngest,
   killRedis,
   restartEach,
+  stallClients,
 } from './kit/rounds.js';
 import { explainFailure, seed } from './kit/scenario.js';
 import { within } from './kit/within.js';
@@ -70,6 +72,8 @@ it('Redis, the database, a gateway and an ingest node killed, frozen, cut off or
   await killIngest(cluster, crowd, true, times.takeover);
   await freezeIngest(cluster, crowd, SYMBOLS.length, times.takeover);
   await restartEach(cluster, crowd, times);
+  await cutClients(crowd, times.whole);
+  await stallClients(crowd, 1, () => pause(STUCK_MS));
   await report('together', {
     'ms until stale': times.stale,
     'ms until healed': times.healed,

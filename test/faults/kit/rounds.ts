@@ -160,3 +160,27 @@ export async function restartEach(
     expect(Math.max(...cuts), `reconnects of one client for ${node.name}`).toBeLessThanOrEqual(1);
   }
 }
+
+/** All connections of clients are cut at the same moment. */
+export async function cutClients(crowd: Crowd, back: Distribution): Promise<void> {
+  const started = performance.now();
+  for (const { socket } of crowd.clients) socket?.terminate();
+  const all = crowd.clients.map(async (client) => {
+    await client.until(() => client.port === 0);
+    await client.whole();
+    back.add(performance.now() - started);
+  });
+  await within(HEALED_MAX_MS, 'all are back', Promise.all(all));
+  await within(HEALED_MAX_MS, 'candles go on', crowd.advance(1));
+}
+
+/** The first clients do not read while `meanwhile` lasts; then everybody is whole. */
+export async function stallClients(crowd: Crowd, count: number, meanwhile: () => Promise<void>): Promise<void> {
+  const sockets = crowd.clients.slice(0, count).map(({ socket }) => socket);
+  for (const socket of sockets) socket?.pause();
+  await meanwhile();
+  for (const socket of sockets) socket?.resume();
+  await pause(200);
+  await within(HEALED_MAX_MS, 'everybody is whole', crowd.whole());
+  await within(HEALED_MAX_MS, 'candles go on', crowd.advance(2));
+}
