@@ -17,14 +17,21 @@ const COMPRESSIBLE: ReadonlySet<string> = new Set(['.html', '.js', '.css', '.svg
 /** The one style element on the page: lightweight-charts adds it for its attribution, with this text. */
 const ATTRIBUTION_STYLE = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='";
 
-/** Pages of other sites may show it in a frame: it has no account, and nothing that a click could do. */
+/**
+ * Pages of other sites may show it in a frame: it has no account, and nothing that a click could do. One that has isolated itself
+ * shows only frames that ask for the same. @see https://html.spec.whatwg.org/multipage/browsers.html#check-a-navigation-response's-adherence-to-its-embedder-policy
+ */
 const EMBED = 'embed.html';
 /** Loaded by pages of other sites, also by those that ask for CORS (`crossorigin`) or isolate themselves. */
 const EMBED_SCRIPT = 'embed.js';
 const ANY_PAGE = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' };
 
 const PAGE_HEADERS = pageHeaders("'none'");
-const EMBED_HEADERS = { ...pageHeaders('*'), 'cross-origin-resource-policy': 'cross-origin' };
+const EMBED_HEADERS = {
+  ...pageHeaders('*'),
+  'cross-origin-resource-policy': 'cross-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
 
 function pageHeaders(frameAncestors: string): Readonly<Record<string, string>> {
   return {

@@ -40,6 +40,7 @@ declare const window: {
   ids: string[];
   changes: { symbol: string; state: string; price: string | null }[];
   sameDocument?: boolean;
+  crossOriginIsolated: boolean;
 };
 declare class EventSource {
   constructor(url: string);
@@ -90,6 +91,7 @@ beforeAll(async () => {
     response.writeHead(page === undefined ? 404 : 200, {
       'content-type': 'text/html',
       'content-security-policy': policy,
+      ...(request.url === '/isolated' ? ISOLATED : {}),
     });
     response.end(page?.(server.url));
   });
@@ -272,8 +274,15 @@ const PAGES: Record<string, (server: string) => string> = {
     <script>window.changes = []; addEventListener('candlecast-change', ({ detail }) => changes.push(detail), true)</script>
     <script src="${url}/embed.js" async crossorigin></script>
     <candlecast-chart symbol="XRPETH" interval="1m" theme="dark" indicators="sma"></candlecast-chart>`,
+  '/isolated': (url) => `<!doctype html><title>Isolated</title><script src="${url}/embed.js" async></script>
+    <candlecast-chart symbol="XRPETH" interval="1m"></candlecast-chart>`,
   '/events': () => '<!doctype html><title>Events</title>',
 };
+/** Such a page may have a `SharedArrayBuffer`, and loads only what agrees to that. */
+const ISOLATED = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+} as const;
 const elsewhereUrl = (path: string) => `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}${path}`;
 
 async function frame(): Promise<Frame> {
@@ -314,6 +323,14 @@ describe('a chart in a page of another origin', () => {
     ]);
     await chart.getByTestId('synthetic-badge').waitFor({ state: 'visible' });
     await page.waitForFunction((symbol) => window.changes.some((c) => c.symbol === symbol && c.price !== null), demo);
+    expect(errors).toEqual([]);
+  });
+
+  test('shows in a page of another site that has isolated itself', async () => {
+    await page.goto(elsewhereUrl('/isolated').replace('127.0.0.1', 'localhost'));
+    const chart = await frame();
+    await chart.waitForFunction(() => candlecastWidget.bars().length >= 500);
+    expect(await page.evaluate(() => window.crossOriginIsolated)).toBe(true);
     expect(errors).toEqual([]);
   });
 });
