@@ -102,7 +102,8 @@ export const VARIABLES = {
   COALESCE_MS: integer(0, 60_000, ' (milliseconds between updates of an open candle; 0 = every change)').default(250),
   GRACE_MS: integer(0, 3_600_000, ' (milliseconds a closed minute waits for late trades)').default(2000),
   SPOOL_MAX_MB: integer(1, 1_048_576, ' (megabytes)').default(1024),
-  RETENTION_DAYS: integer(1, 36_500, ' (days; not set = keep everything)').optional(),
+  /** Fewer, and longer intervals could be made of minutes that are gone: the store refuses it. */
+  RETENTION_DAYS: integer(7, 36_500, ' (days; not set = keep everything)').optional(),
 } as const;
 
 export const variablesSchema = z.object(VARIABLES);

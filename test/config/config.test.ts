@@ -107,7 +107,7 @@ test.each([
   [{ COALESCE_MS: '60001' }, /^COALESCE_MS must be an integer from 0 to 60000/],
   [{ GRACE_MS: '2s' }, /^GRACE_MS must be/],
   [{ SPOOL_MAX_MB: '0' }, /^SPOOL_MAX_MB must be an integer from 1/],
-  [{ RETENTION_DAYS: '0' }, /^RETENTION_DAYS must be/],
+  [{ RETENTION_DAYS: '6' }, /^RETENTION_DAYS must be an integer from 7 to 36500/],
   [{ FEEDS: 'nonsense' }, /^FEEDS: "nonsense": unknown feed/],
 ])('%j is refused with what would be right', (env, message) => {
   expect(problemsOf(env)).toEqual([expect.stringMatching(message)]);
