@@ -53,7 +53,9 @@ export const USER_PARAMETERS = {
 export const ROLE = z.strictObject({
   role: z.enum(['user', 'publisher', 'admin'], 'must be user, publisher or admin'),
 });
-const day = z.iso.date('must be a day, such as 2026-01-31');
+const A_DAY = 'must be a day, such as 2026-01-31';
+/** There is no year 0. */
+const day = z.iso.date(A_DAY).refine((text) => text >= '0001', A_DAY);
 export const SUBSCRIPTION = z.strictObject({
   plan: z.string('must be a text').min(1, 'is missing').max(100, 'is too long'),
   startDate: day.optional(),

@@ -98,7 +98,10 @@ export const leafSchema = z.discriminatedUnion('type', [price, change, rsi, aver
 export type Leaf = z.infer<typeof leafSchema>;
 export type Condition = Leaf | { readonly all: readonly Condition[] } | { readonly any: readonly Condition[] };
 
-const time = z.int({ error: 'must be epoch milliseconds' }).positive({ error: 'must be epoch milliseconds' });
+/** Epoch ms of the end of the year 9999: beyond, PostgreSQL reads another notation. */
+const LAST_TIME = 253_402_300_799_999;
+const inTime = { error: `must be epoch milliseconds, at most ${LAST_TIME}` };
+const time = z.int(inTime).positive(inTime).max(LAST_TIME, inTime);
 
 /** Everything of a rule but its condition, which is read apart. */
 export const headSchema = z.strictObject({

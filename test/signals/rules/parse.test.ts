@@ -74,7 +74,12 @@ describe('refusals say where and what would be right', () => {
     ['half a character as a key', rule(price, { data: { '\udc00': 1 } }), /^data must not contain/],
     ['half a character in its name', rule(price, { name: 'x\ud83d' }), /^name must not contain/],
     ['a long cooldown', rule(price, { cooldownMs: 1e12 }), /^cooldownMs must be an integer from 0 to/],
-    ['a date as text', rule(price, { expiresAt: '2030-01-01' }), /^expiresAt must be epoch milliseconds$/],
+    [
+      'a date as text',
+      rule(price, { expiresAt: '2030-01-01' }),
+      /^expiresAt must be epoch milliseconds, at most 253402300799999$/,
+    ],
+    ['a time after all', rule(price, { expiresAt: 8.64e15 }), /^expiresAt must be epoch milliseconds, at most/],
   ])('%s', (_name, value, message) => {
     const result = parseRule(value);
     expect(result).toHaveProperty('errors');
