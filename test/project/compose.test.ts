@@ -114,6 +114,12 @@ describe('docker-compose.yml', () => {
     expect(known).toEqual(expect.arrayContaining(Object.keys(environment)));
   });
 
+  it('takes no trades from whoever reaches the balancer, unless its operator says so', () => {
+    const feeds = nodes.flatMap(({ environment }) => environment.FEEDS ?? []);
+    expect(feeds.length).toBeGreaterThan(0);
+    expect(feeds.filter((text) => text.split(';').includes('push'))).toEqual([]);
+  });
+
   it('has no secret of its own: each is asked for by name, in every place', () => {
     const text = read('docker-compose.yml');
     const asked = [...text.matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name);
