@@ -111,7 +111,7 @@ export class Partition {
     await store.spool.saveAcked();
     const { epoch, first } = await store.readers.run((sql) => takePartition(sql, plan.name, deps.node));
     const symbols = await plan.symbols();
-    await adopt(await bus.take(epoch, symbols, first), epoch, deps.history, store);
+    await adopt(await bus.take(epoch, symbols, first), epoch, around, store);
     const states = await store.readers.run((sql) => loadState(sql, symbols), LOAD_DEADLINE_MS);
     const partition = new Partition(deps, plan.name, epoch, symbols);
     await partition.pipeline.start();

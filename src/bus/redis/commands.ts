@@ -2,7 +2,7 @@ import type { Candle } from '../../market/candle.js';
 import type { MarketEvent } from '../../market/event.js';
 import { encodeMessage, positionMessage } from './message.js';
 import type { Batch, Outbox } from './outbox.js';
-import { encodeCandle, encodeGap, encodeWindow, windowBound } from './records.js';
+import { encodeCandle, encodeGap, encodeWindow, isNews, windowBound } from './records.js';
 import { CLAIM, PUBLISH, type Script, STORE } from './scripts.js';
 
 /** A script with what it is given; its keys are always window, state, open. */
@@ -33,7 +33,7 @@ function storeCommand(batch: Batch, outbox: Outbox, head: string[], publishComma
   if (window === null) throw new Error('a store without a window');
   const closed = window.closed.slice(-windowBound(outbox.interval));
   const from = closed[0]?.openTime ?? 0;
-  const gaps = window.gaps.filter((gap) => gap.to > from).map(encodeGap);
+  const gaps = window.gaps.filter((gap) => isNews(gap, from)).map(encodeGap);
   const last = String(closed.at(-1)?.openTime ?? 0);
   const open = window.open === null ? '-' : encodeCandle(window.open);
   outbox.openTime = window.open?.openTime ?? Number.NEGATIVE_INFINITY;

@@ -5,7 +5,7 @@ import type { HotWindow } from '../../market/event.js';
 import { bucketEnd, type Interval } from '../../market/interval.js';
 import type { Position } from '../../market/position.js';
 import type { ChannelNames } from './names.js';
-import { decodeGaps, decodeOpen, decodeWindow } from './records.js';
+import { decodeGaps, decodeOpen, decodeWindow, isNews } from './records.js';
 import { READ, runScript } from './scripts.js';
 
 /** The bus cannot answer now; by name one of those that everything that reads history knows. */
@@ -37,7 +37,7 @@ export async function readWindow(
     seq: Number(seq),
     closed,
     open: openJson == null ? null : openAfter(closed, decodeOpen(symbol, interval, openJson)),
-    gaps: gaps.filter((gap) => gap.to > from),
+    gaps: gaps.filter((gap) => isNews(gap, from)),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Candle, Gap } from '../../market/candle.js';
 import type { Interval } from '../../market/interval.js';
+import { seqMinute } from '../../market/position.js';
 
 /** How candles and gaps are stored: flat JSON without blanks, so that a script finds a record without parsing it. */
 
@@ -73,6 +74,14 @@ export function decodeWindow(symbol: string, interval: Interval, json: string): 
 export function decodeOpen(symbol: string, interval: Interval, json: string): Candle | null {
   const record = parse(json);
   return isRecord(record) ? decodeCandle(symbol, interval, record) : null;
+}
+
+/**
+ * Whether a window whose candles begin at `from` has to tell of a gap: it reaches into it, or was announced since, maybe long
+ * after its time. The scripts know it as well.
+ */
+export function isNews(gap: Gap, from: number): boolean {
+  return gap.to > from || seqMinute(gap.seq) >= from;
 }
 
 /** One line; the second number is where the gap ends. */

@@ -71,7 +71,8 @@ if ARGV[3] ~= ARGV[4] then
     local first = tonumber(string.match(window, '^%[{"t":(%d+)') or 0)
     local kept = {}
     for line in string.gmatch(gaps, '[^\\n]+') do
-      if tonumber(string.match(line, '^%[%d+,(%d+)')) > first then kept[#kept + 1] = line end
+      local to, seq = string.match(line, '^%[%d+,(%d+),(%d+)')
+      if tonumber(to) > first or tonumber(seq) >= first / 60000 * 1048576 then kept[#kept + 1] = line end
     end
     for i = next, #ARGV do kept[#kept + 1] = ARGV[i] end
     gaps = table.concat(kept, '\\n')
