@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Accounts } from '../../src/accounts/accounts.js';
+import { LocalBus } from '../../src/bus/local.js';
+import { systemClock } from '../../src/kit/clock.js';
+import { silentLog } from '../../src/kit/log.js';
 import { badTokens, forge, goodClaims, HEADER, hmac, type Parts } from '../accounts/forged-tokens.js';
 import {
   type AccountsDatabase,
@@ -8,8 +12,13 @@ import {
   asIdentity,
   logIn,
   loginsOf,
+  NOON,
   newUser,
 } from '../accounts/support.js';
+import type { TestClient } from '../gateway/client.js';
+import { Harness, TRANSPORTS } from '../gateway/harness.js';
+import { TestMarket } from '../gateway/market.js';
+import { TestUsers } from '../gateway/users.js';
 import { apiOf } from './accounts-api.js';
 
 let at: AccountsDatabase;
@@ -71,6 +80,91 @@ test('no token of more than 150 that are not right is accepted, asked directly o
   expect(accepted).toEqual([]);
   expect([...answers].filter((status) => status !== 200)).toEqual([401]);
 });
+
+describe.each(TRANSPORTS)('nor over a WebSocket on %s', (transport) => {
+  let harness: Harness;
+  beforeAll(async () => {
+    const market = new TestMarket('BTCUSDT');
+    const bus = new LocalBus((symbol, interval) => market.windowOf(symbol, interval));
+    const limits = { authFailures: 10_000, messageBurst: 10_000, messagesPerSecond: 10_000 };
+    // The time of the tokens.
+    const clock = { ...systemClock, now: () => NOON };
+    const { connections, signals, visitors } = new TestUsers();
+    const users = { authenticator: accounts, connections, signals, visitors };
+    harness = await Harness.over(bus, market, transport, limits, silentLog, clock, { users });
+  });
+  afterAll(() => harness.stop());
+
+  test('as a message', async () => {
+    const tokens = badTokens(parts);
+    const accepted: string[] = [];
+    let client: TestClient = await harness.client();
+    let refusals = 0;
+    for (const [name, token] of tokens) {
+      client.send({ op: 'auth', token });
+      // Answered when the token has been judged. A frame that is too large closes the connection.
+      await client.sync().catch(() => null);
+      if (client.all('authenticated').length > 0) accepted.push(name);
+      else if (client.all('error').length === 1 || client.closeCode !== null) refusals++;
+      if (client.closeCode !== null || client.all('authenticated').length > 0) client = await harness.client();
+      client.forget();
+    }
+    expect(accepted).toEqual([]);
+    expect(refusals).toBe(tokens.length);
+    for (const token of [parts.good, parts.key]) await harness.userClient(token);
+  });
+
+  test('as a subprotocol', async () => {
+    const { good, key } = parts;
+    // What a header does not carry, and what the list in it parts from a token that is good.
+    const tokens = badTokens(parts).filter(([, token]) => {
+      const first = token.split(',')[0]?.trim();
+      return [...token].every((character) => character >= ' ') && first !== good && first !== key;
+    });
+    expect(tokens.length).toBeGreaterThan(150);
+    const accepted: string[] = [];
+    const answers = new Map<string, number>();
+    for (const [name, token] of tokens) {
+      const answer = await offer(harness.port, token);
+      if (answer === 'authenticated') accepted.push(name);
+      answers.set(answer, (answers.get(answer) ?? 0) + 1);
+    }
+    expect(accepted).toEqual([]);
+    expect(answers.get('error')).toBeGreaterThan(150);
+    for (const token of [good, key]) expect(await offer(harness.port, token)).toBe('authenticated');
+  });
+});
+
+/** What comes of a handshake with a token, written byte by byte: clients would refuse to send most. */
+function offer(port: number, token: string): Promise<'authenticated' | 'error' | 'refused'> {
+  return new Promise((resolve) => {
+    const tcp = connect(port, '127.0.0.1');
+    const lines = [
+      'GET /v1/stream HTTP/1.1',
+      `host: 127.0.0.1:${port}`,
+      'connection: upgrade',
+      'upgrade: websocket',
+      'sec-websocket-version: 13',
+      'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==',
+      `sec-websocket-protocol: candlecast.v1.json, candlecast.bearer.${token}`,
+    ];
+    tcp.write(`${lines.join('\r\n')}\r\n\r\n`);
+    let text = '';
+    const end = (answer: 'authenticated' | 'error' | 'refused') => {
+      tcp.destroy();
+      resolve(answer);
+    };
+    tcp.on('data', (chunk) => {
+      text += String(chunk);
+      // Frames of a server are as they are.
+      const [, type] = /"type":"(authenticated|error)"/.exec(text) ?? [];
+      if (type === 'authenticated' || type === 'error') end(type);
+      else if (/^HTTP\/1\.1 [^1]/.test(text)) end('refused');
+    });
+    tcp.on('error', () => end('refused'));
+    tcp.on('close', () => end('refused'));
+  });
+}
 
 test('a good token is replayed after its session has ended in vain, also one that was just used', async () => {
   const { email } = await newUser(at.pool);
