@@ -45,19 +45,26 @@ const JOURNAL = `CREATE TABLE IF NOT EXISTS schema_migrations (
   PRIMARY KEY (migration_set, version)
 )`;
 
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html: a replica, or a session that may only read. */
+const READ_ONLY = '25006';
+
 /**
  * Brings a database up to date: forward only, one statement at a time (TimescaleDB has statements that work in no
- * transaction), so every statement must bear being run again after a failure half-way.
+ * transaction), so every statement must bear being run again after a failure half-way. One that is up to date is only read: it may be a
+ * replica.
  * @returns how many migrations were applied.
- * @throws UserError when the database is newer than this program, was migrated by other files, or lacks TimescaleDB.
+ * @throws UserError when the database is newer than this program, was migrated by other files, only reads, or lacks TimescaleDB.
  */
 export async function migrate(options: MigrateOptions): Promise<number> {
   const set = await readMigrations(options.directory);
   const session = await options.sql.reserve();
   try {
+    if (await isUpToDate(session, set, options)) return 0;
     await session`SELECT pg_advisory_lock(${MIGRATION_LOCK}::bigint)`;
     try {
       return await apply(session, set, options);
+    } catch (cause) {
+      throw readOnly(cause, set) ?? cause;
     } finally {
       await session`SELECT pg_advisory_unlock(${MIGRATION_LOCK}::bigint)`;
     }
@@ -66,12 +73,31 @@ export async function migrate(options: MigrateOptions): Promise<number> {
   }
 }
 
+async function isUpToDate(session: Sql, set: MigrationSet, options: MigrateOptions): Promise<boolean> {
+  const [journal] = await session<{ there: boolean }[]>`SELECT to_regclass('schema_migrations') IS NOT NULL AS there`;
+  return journal?.there === true && (await readPending(session, set, options)).length === 0;
+}
+
+async function readPending(session: Sql, set: MigrationSet, { upTo }: MigrateOptions): Promise<Migration[]> {
+  const applied = await session<Applied[]>`
+    SELECT version, name, checksum FROM schema_migrations WHERE migration_set = ${set.name} ORDER BY version`;
+  return pendingMigrations(set, applied).filter(({ version }) => version <= (upTo ?? version));
+}
+
+/** The deepest cause counts: a failed statement is named around it. */
+function readOnly(thrown: unknown, set: MigrationSet): UserError | null {
+  const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
+  if (!(cause instanceof Error && 'code' in cause && cause.code === READ_ONLY)) return null;
+  return new UserError(
+    `the database is to be migrated (${set.name}), and may only be read: a replica gets this from its primary, where "candlecast db migrate" or the start of any node that writes brings it`,
+    { cause },
+  );
+}
+
 async function apply(session: Sql, set: MigrationSet, options: MigrateOptions): Promise<number> {
   await session`SET client_min_messages TO error`;
   await session.unsafe(JOURNAL);
-  const applied = await session<Applied[]>`
-    SELECT version, name, checksum FROM schema_migrations WHERE migration_set = ${set.name} ORDER BY version`;
-  const pending = pendingMigrations(set, applied).filter(({ version }) => version <= (options.upTo ?? version));
+  const pending = await readPending(session, set, options);
   for (const [index, migration] of pending.entries()) {
     options.onProgress?.({ set: set.name, migration: fileName(migration), index: index + 1, total: pending.length });
     await applyOne(session, set, migration);

@@ -1,13 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/kit/errors.js';
 import { silentLog } from '../../src/kit/log.js';
 import { readMigrations } from '../../src/kit/migrations.js';
 import { migrate } from '../../src/store/migrate.js';
+import { listSymbols, registerStored } from '../../src/store/timescale/symbols.js';
 import { realPostgres, type TestDatabase, TIMESCALE_MIGRATIONS, testDatabase } from '../support/database.js';
+
+const POSTGRES_MIGRATIONS = join(dirname(TIMESCALE_MIGRATIONS), 'postgres');
 
 describe('migrations on a real PostgreSQL', () => {
   let database: TestDatabase;
@@ -90,6 +93,27 @@ describe('migrations on a real PostgreSQL', () => {
     await expect(run()).rejects.toThrow(/two is number 2, expected 1/);
     await file('3_three.sql', 'SELECT 2;');
     await expect(run()).rejects.toThrow(/named like 0001_tables\.sql/);
+  });
+
+  it('only reads a database that has everything, and says of a replica that lacks something where it comes from', async () => {
+    // The set of TimescaleDB cannot be applied here: its journal is that of a database where it was.
+    const sets = [TIMESCALE_MIGRATIONS, POSTGRES_MIGRATIONS];
+    await migrate({ sql, directory: POSTGRES_MIGRATIONS, log: silentLog });
+    const { name: set, migrations } = await readMigrations(TIMESCALE_MIGRATIONS);
+    for (const { version, name, checksum } of migrations)
+      await sql`INSERT INTO schema_migrations (migration_set, version, name, checksum) VALUES (${set}, ${version}, ${name}, ${checksum})`;
+    const reading = database.connect({ max: 1, connection: { default_transaction_read_only: true } });
+    const attempt = (directory: string) => migrate({ sql: reading, directory, log: silentLog });
+    await expect(reading`CREATE TABLE IF NOT EXISTS schema_migrations (x int)`).rejects.toThrow(/read-only/);
+    for (const each of sets) expect(await attempt(each)).toBe(0);
+    await sql`INSERT INTO ohlcv (symbol, timestamp, open, high, low, close, volume) VALUES ('NEW', now(), 1, 1, 1, 1, 1)`;
+    await registerStored(reading, 'push');
+    expect((await listSymbols(reading)).map(({ symbol }) => symbol)).not.toContain('NEW');
+    await sql`DELETE FROM schema_migrations WHERE version = ${migrations.length} AND migration_set = ${set}`;
+    await expect(attempt(TIMESCALE_MIGRATIONS)).rejects.toThrow(/to be migrated \(timescale\).*may only be read/);
+    await sql`DROP TABLE schema_migrations`;
+    await expect(attempt(POSTGRES_MIGRATIONS)).rejects.toBeInstanceOf(UserError);
+    await sql`TRUNCATE ohlcv`;
   });
 
   it('says that TimescaleDB is missing', async () => {

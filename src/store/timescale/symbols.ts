@@ -59,12 +59,17 @@ const UNREGISTERED = `
   WHERE symbol IS NOT NULL AND NOT EXISTS (SELECT 1 FROM symbols s WHERE s.symbol = stored.symbol)`;
 
 /**
- * Registers what has candles but was not registered before its process died. `source`: the feed that may bring symbols
- * which are not known at its start.
+ * Registers what has candles but was not registered before its process died; a replica leaves that to who writes. `source`: the feed
+ * that may bring symbols which are not known at its start.
  */
 export async function registerStored(sql: Sql, source: string): Promise<void> {
   const rows = await sql.unsafe<{ symbol: string }[]>(UNREGISTERED, []);
-  if (rows.length === 0) return;
+  if (rows.length === 0 || (await isReadOnly(sql))) return;
   const entries = rows.map(({ symbol }) => ({ symbol, source, synthetic: false }));
   await registerSymbols(sql, entries);
+}
+
+async function isReadOnly(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ value: string }[]>`SELECT current_setting('transaction_read_only') AS value`;
+  return row?.value === 'on';
 }
