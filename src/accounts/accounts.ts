@@ -24,6 +24,7 @@ import { AccessTokens } from './tokens.js';
 import { type User, Users } from './users.js';
 
 const UPKEEP_MS = 3_600_000;
+const REDO_RECORDS_MS = 2000;
 const DAY_MS = 86_400_000;
 
 /** Rows that are of no use any more. */
@@ -72,6 +73,7 @@ export class Accounts implements Service {
   readonly #records: SessionRecords;
   readonly #authenticator: Authenticator;
   #stopUpkeep: () => void = () => {};
+  #stopRedoing: () => void = () => {};
 
   constructor(options: AccountsOptions) {
     const { sql, clock, log, plans, provider, counters, pollMs } = options;
@@ -107,10 +109,12 @@ export class Accounts implements Service {
     if (this.logins !== null) await this.#passwords.prepare();
     await this.#changes.start();
     this.#stopUpkeep = this.#clock.every(UPKEEP_MS, () => void this.#upkeep());
+    this.#stopRedoing = this.#clock.every(REDO_RECORDS_MS, () => this.#records.redo());
   }
 
   async stop(): Promise<void> {
     this.#stopUpkeep();
+    this.#stopRedoing();
     await this.#changes.stop();
     await Promise.all([this.#keys.settled(), this.#records.settled()]);
   }

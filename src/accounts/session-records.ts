@@ -1,4 +1,5 @@
 import type { Log } from '../kit/log.js';
+import { Overdue } from '../kit/overdue.js';
 import type { Session, Sessions } from './sessions.js';
 
 /** `session:{user_id}`: the latest session of a user, for whoever reads Redis. Nothing of ours depends on it. */
@@ -14,8 +15,12 @@ export interface SessionRecord {
   readonly expiry: number;
 }
 
-/** Keeps the records after the database, without anybody waiting for it. */
+const MAX_OVERDUE = 100_000;
+
+/** Keeps the records after the database, without anybody waiting for it. What could not be written is written later. */
 export class SessionRecords {
+  /** Users whose record is not as the database has it. */
+  readonly overdue = new Overdue(MAX_OVERDUE);
   #writing: Promise<unknown> = Promise.resolve();
 
   /** @param store null: nowhere */
@@ -26,16 +31,18 @@ export class SessionRecords {
   ) {}
 
   put({ userId, tokenHash, expiresAt }: Pick<Session, 'userId' | 'tokenHash' | 'expiresAt'>): void {
-    this.#write(async (store) => store.put(userId, { token: tokenHash.toString('hex'), expiry: expiresAt }));
+    this.#write(userId, async (store) => store.put(userId, { token: tokenHash.toString('hex'), expiry: expiresAt }));
   }
 
   /** Sessions of the user have ended. */
   renew(userId: string): void {
-    this.#write(async (store) => {
-      const latest = await this.sessions.latest(userId);
-      if (latest === null) return store.remove(userId);
-      return store.put(userId, { token: latest.tokenHash.toString('hex'), expiry: latest.expiresAt });
-    });
+    this.#write(userId, (store) => this.#renew(store, userId));
+  }
+
+  /** Writes what could not be written, as far as it can be now. */
+  redo(): void {
+    const { store } = this;
+    if (store !== null) this.#follow(this.overdue.redo((userId) => this.#renew(store, userId)));
   }
 
   /** Resolves when what was begun has ended. */
@@ -43,12 +50,24 @@ export class SessionRecords {
     await this.#writing;
   }
 
-  #write(work: (store: SessionStore) => Promise<void>): void {
+  async #renew(store: SessionStore, userId: string): Promise<void> {
+    const latest = await this.sessions.latest(userId);
+    if (latest === null) return store.remove(userId);
+    return store.put(userId, { token: latest.tokenHash.toString('hex'), expiry: latest.expiresAt });
+  }
+
+  #write(userId: string, work: (store: SessionStore) => Promise<void>): void {
     const { store } = this;
     if (store === null) return;
-    const done = work(store).catch((error: unknown) =>
-      this.log.debug({ error: String(error) }, 'a session record was not kept'),
-    );
-    this.#writing = Promise.all([this.#writing, done]);
+    const logged = (error: unknown): never => {
+      this.log.debug({ error: String(error) }, 'a session record was not kept: it is written later');
+      throw error;
+    };
+    this.#follow(this.overdue.attempt(userId, () => work(store).catch(logged)));
+  }
+
+  /** @param work never rejects */
+  #follow(work: Promise<unknown>): void {
+    this.#writing = Promise.all([this.#writing, work]);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { RedisAnnouncer, redisSessionStore } from '../../src/accounts/redis.js';
 import { silentLog } from '../../src/kit/log.js';
 import { closeRedis, createRedis, type RedisClient } from '../../src/kit/redis.js';
@@ -92,4 +92,42 @@ test('session:{user_id} is the latest session, by which nobody can log in', asyn
   await accounts.catchUp();
   expect(await record()).toBeNull();
   await at.stop();
+});
+
+test('session:{user_id} of users who were deleted or logged out while Redis was away goes when it is back', async () => {
+  const kept = await RedisServer.start({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+  const client = await ready(createRedis(kept.url, { name: 'test', log: silentLog }));
+  const at = await accountsDatabase('embedded');
+  const { accounts, clock } = accountsOn(at.pool, { sessionStore: redisSessionStore(client, 'cc:') });
+  await accounts.start();
+  const [deleted, gone, stays] = [await newUser(at.pool), await newUser(at.pool), await newUser(at.pool)];
+  await logIn(accounts, deleted.email);
+  const ending = await logIn(accounts, gone.email);
+  const older = await logIn(accounts, stays.email);
+  const latest = await logIn(accounts, stays.email);
+  const keys = async () => (await client.keys('cc:session:*')).sort();
+  const keyOf = ({ id }: { id: string }) => `cc:session:${id}`;
+  await vi.waitFor(async () => expect(await keys()).toEqual([deleted, gone, stays].map(keyOf).sort()));
+  await kept.kill();
+  await at.pool.query('DELETE FROM users WHERE id = $1', [deleted.id]);
+  await accounts.catchUp();
+  await loginsOf(accounts).logout(ending, true);
+  await loginsOf(accounts).logout(latest, false);
+  // While it is away nothing comes of trying.
+  await clock.run(clock.now() + 10_000);
+  await kept.restart();
+  await ready(client);
+  expect(await keys()).toHaveLength(3);
+  await vi.waitFor(
+    async () => {
+      await clock.run(clock.now() + 2000);
+      expect(await keys()).toEqual([keyOf(stays)]);
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+  const token = createHash('sha256').update(older.refreshToken).digest('hex');
+  await vi.waitFor(async () => expect(JSON.parse((await client.get(keyOf(stays))) ?? '')).toMatchObject({ token }));
+  await accounts.stop();
+  closeRedis(client);
+  await Promise.all([at.stop(), kept.stop()]);
 });

@@ -302,6 +302,33 @@ describe('signals:{user_id}', () => {
     expect([signals.map(({ seq }) => seq), stale]).toEqual([[2, 1], true]);
     await expect(away.list(user, { ...ALL, unread: true })).rejects.toThrow('no answer');
   });
+
+  it('of users who are gone goes when Redis is back', async () => {
+    const kept = await RedisServer.start({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+    const node = await Node.start({ url: kept.url });
+    const [gone = '', stays = ''] = await database.users(2);
+    const keys = async () =>
+      (await kept.cli('KEYS', 'a:signals:*'))
+        .split('\n')
+        .filter((key) => key !== '')
+        .sort();
+    const { stored } = await node.store.insert([signalFor(gone), signalFor(stays)]);
+    for (const one of stored) node.redis.keep(one.userId, [one]);
+    await until(async () => (await keys()).length === 2);
+    await kept.kill();
+    await until(() => !node.redis.up);
+    node.signals.forget(gone);
+    await kept.restart();
+    expect(await keys()).toHaveLength(2);
+    await until(async () => (await keys()).length === 1);
+    expect([await keys(), node.redis.overdue.size, node.redis.overdue.leftUndone]).toEqual([
+      [`a:signals:${stays}`],
+      0,
+      0,
+    ]);
+    await node.redis.stop();
+    await kept.stop();
+  });
 });
 
 it('a Redis Cluster', async () => {

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../kit/clock.js';
 import type { Log } from '../../kit/log.js';
+import { Overdue } from '../../kit/overdue.js';
 import { checkRedis, closeRedis, createRedis, type RedisClient } from '../../kit/redis.js';
 import { PubSub } from '../../kit/redis-pubsub.js';
 import { Shards } from '../../kit/redis-shards.js';
@@ -34,11 +35,14 @@ export interface RedisSignalsStats {
 }
 
 const TICK_MS = 1000;
+const MAX_OVERDUE = 100_000;
 
 /** Hints between nodes, and the cache of the latest signals. One connection that receives, one for commands. */
 export class RedisSignals implements SignalHints, SignalCache, Service {
   readonly name = 'redis signals';
   readonly stats: RedisSignalsStats = { published: 0, lost: 0, received: 0, foreign: 0 };
+  /** Users whose cached signals were to be dropped while Redis was away: nothing of somebody who was deleted stays. */
+  readonly overdue = new Overdue(MAX_OVERDUE);
   readonly #options: RedisSignalsOptions;
   readonly #names: Names;
   readonly #outbox = new Outbox(this.stats);
@@ -81,8 +85,11 @@ export class RedisSignals implements SignalHints, SignalCache, Service {
       onMessage: (channel, text) => this.#hear(channel, text),
       onChange,
     });
-    // A connection that does not answer is made anew by it.
-    this.#stopTick = clock.every(TICK_MS, () => void this.#shards?.probe(prefix));
+    this.#stopTick = clock.every(TICK_MS, () => {
+      // A connection that does not answer is made anew by it.
+      void this.#shards?.probe(prefix);
+      void this.overdue.redo((userId) => this.#delete(userId));
+    });
     this.#changed();
   }
 
@@ -149,10 +156,14 @@ export class RedisSignals implements SignalHints, SignalCache, Service {
   }
 
   drop(userId: string): void {
+    void this.overdue.attempt(userId, () => this.#delete(userId));
+  }
+
+  async #delete(userId: string): Promise<void> {
     const key = this.#names.latest(userId);
-    this.#node(key)
-      ?.del(key)
-      .catch(() => {});
+    const node = this.#node(key);
+    if (node === null) throw new Error('Redis is away');
+    await node.del(key);
   }
 
   #hear(channel: string, text: string): void {
