@@ -6,7 +6,7 @@ import { Crowd } from './kit/crowd.js';
 import { Distribution, report } from './kit/measure.js';
 import { cutSubscribers, freezeRedis, killRedis } from './kit/rounds.js';
 import { explainFailure, full, seed, times } from './kit/scenario.js';
-import { untilHealed } from './kit/staleness.js';
+import { untilHealed, untilStale } from './kit/staleness.js';
 import { within } from './kit/within.js';
 
 const LIMIT_MS = 60_000;
@@ -69,19 +69,23 @@ describe('Redis', () => {
     timeout: 120_000,
   }, async () => {
     explainFailure('redis-full', () => cluster);
+    const stale = new Distribution();
     const healed = new Distribution();
     const watch = await PublishWatch.start(cluster.redis);
+    const filled = performance.now();
     await cluster.redis.cli('CONFIG', 'SET', 'maxmemory', '1');
     await watch.sync();
     const published = watch.messages;
-    await pause(FULL_MS);
+    await within(LIMIT_MS, 'told that it is stale', untilStale(crowd, filled, stale));
+    await pause(Math.max(0, FULL_MS - (performance.now() - filled)));
     await watch.sync();
     expect(watch.messages).toBe(published);
     await cluster.redis.cli('CONFIG', 'SET', 'maxmemory', '0');
     watch.stop();
     await within(LIMIT_MS, 'healed', untilHealed(crowd, performance.now(), healed));
-    await report('Redis full', { 'ms until healed': healed });
+    await report('Redis full', { 'ms until stale': stale, 'ms until healed': healed });
     await expectUnharmed();
+    if (full) expect(stale.percentile(99)).toBeLessThanOrEqual(2000);
     if (full) expect(healed.percentile(99)).toBeLessThanOrEqual(2000);
   });
 });
