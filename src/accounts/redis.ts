@@ -1,6 +1,8 @@
-import type { Redis } from 'ioredis';
+import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
-import { closeRedis, createRedis, type RedisClient } from '../kit/redis.js';
+import type { RedisClient } from '../kit/redis.js';
+import { PubSub } from '../kit/redis-pubsub.js';
+import { Shards } from '../kit/redis-shards.js';
 import type { Service } from '../kit/service.js';
 import type { AccountChange } from '../wire/identity.js';
 import type { Announcer } from './changes.js';
@@ -13,15 +15,17 @@ export interface RedisAnnouncerOptions {
   readonly prefix: string;
   /** For commands; somebody else's. */
   readonly redis: RedisClient;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Announces over a Redis channel, with a connection of its own to listen on. */
+/** Announces over a Redis channel, with connections of its own to listen on. */
 export class RedisAnnouncer implements Announcer, Service {
   readonly name = 'account announcements';
   readonly #channel: string;
   readonly #options: RedisAnnouncerOptions;
-  #listening: RedisClient | null = null;
+  #pubsub: PubSub | null = null;
+  #up = false;
   #announced: (change: AccountChange) => void = () => {};
   #gap: () => void = () => {};
 
@@ -32,16 +36,20 @@ export class RedisAnnouncer implements Announcer, Service {
 
   /** Redis may be away: it is listened to as soon as it is there. */
   async start(): Promise<void> {
-    const { url, log } = this.#options;
-    const client = createRedis(url, { name: 'candlecast-accounts', log });
-    this.#listening = client;
-    client.on('message', (_channel: string, text: string) => this.#hear(text));
-    client.on('ready', () => void this.#listen(client));
-    if (client.status === 'ready') await this.#listen(client);
+    const { url, redis, clock, log } = this.#options;
+    const onChange = () => this.#changed();
+    this.#pubsub = new PubSub({
+      ...{ url, clock, log, onChange },
+      name: 'candlecast-accounts',
+      shards: new Shards(redis, onChange, onChange),
+      onMessage: (_channel, text) => this.#hear(text),
+    });
+    // Where it cannot be subscribed now, that is done as soon as it can be.
+    this.#pubsub.want(this.#channel, false).catch(() => {});
   }
 
   async stop(): Promise<void> {
-    if (this.#listening !== null) closeRedis(this.#listening);
+    this.#pubsub?.close();
   }
 
   announce(change: AccountChange): void {
@@ -59,13 +67,10 @@ export class RedisAnnouncer implements Announcer, Service {
     this.#gap = listener;
   }
 
-  async #listen(client: RedisClient): Promise<void> {
-    try {
-      await (client as Redis).subscribe(this.#channel);
-      this.#gap();
-    } catch (error) {
-      this.#options.log.debug({ error: String(error) }, 'announcements of accounts are not listened to');
-    }
+  #changed(): void {
+    const wasUp = this.#up;
+    this.#up = this.#pubsub?.up ?? false;
+    if (this.#up && !wasUp) this.#gap();
   }
 
   #hear(text: string): void {

@@ -102,7 +102,7 @@ async function betweenNodes({ config, clock, log, lifecycle }: Around, shared: S
   const prefix = config.redisPrefix;
   return {
     counters: redisCounters(redis, prefix, clock),
-    announcer: await lifecycle.start(new RedisAnnouncer({ url, prefix, redis, log })),
+    announcer: await lifecycle.start(new RedisAnnouncer({ url, prefix, redis, clock, log })),
     sessionStore: redisSessionStore(redis, prefix),
     connections: await lifecycle.start(new RedisConnectionCounter({ redis, prefix, node, clock, log })),
   };

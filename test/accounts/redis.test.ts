@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RedisAnnouncer, redisSessionStore } from '../../src/accounts/redis.js';
+import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { closeRedis, createRedis, type RedisClient } from '../../src/kit/redis.js';
 import type { AccountChange } from '../../src/wire/identity.js';
 import { RedisServer } from '../support/redis.js';
-import { accountsDatabase, accountsOn, logIn, loginsOf, newUser } from './support.js';
+import { accountsDatabase, accountsOn, logIn, loginsOf, newUser, recordingLog } from './support.js';
 
 let server: RedisServer;
 let redis: RedisClient;
@@ -25,7 +26,7 @@ afterAll(async () => {
 });
 
 test('announcements reach other nodes, and begin anew after Redis was gone', async () => {
-  const options = { url: server.url, prefix: 'cc:', redis, log: silentLog };
+  const options = { url: server.url, prefix: 'cc:', redis, clock: systemClock, log: silentLog };
   const [sender, receiver] = [new RedisAnnouncer(options), new RedisAnnouncer(options)];
   const heard: AccountChange[] = [];
   let wake = (): void => {};
@@ -64,6 +65,55 @@ test('announcements reach other nodes, and begin anew after Redis was gone', asy
   expect(heard.length).toBeGreaterThanOrEqual(2);
   await receiver.stop();
   await sender.stop();
+});
+
+describe('announcements are listened to again', () => {
+  const change = { userId: '019ab000-0000-7000-8000-000000000000', sessionId: null, keyId: null };
+  let announcer: RedisAnnouncer;
+  let heard: AccountChange[];
+  let gaps: number;
+  const lines = recordingLog();
+
+  beforeEach(() => {
+    const options = { url: server.url, prefix: 'again:', redis, clock: systemClock, log: lines.log };
+    announcer = new RedisAnnouncer(options);
+    heard = [];
+    gaps = 0;
+    announcer.onAnnounced((one) => heard.push(one));
+    announcer.onGap(() => {
+      gaps++;
+    });
+    return () => announcer.stop();
+  });
+
+  const told = (gap: number) =>
+    vi.waitFor(
+      () => {
+        expect(gaps).toBe(gap);
+        announcer.announce(change);
+        expect(heard[0]).toEqual(change);
+      },
+      { timeout: 15_000, interval: 20 },
+    );
+
+  test('after Redis refused the subscription', async () => {
+    await redis.call('ACL', 'SETUSER', 'default', 'resetchannels');
+    await announcer.start();
+    await vi.waitFor(() => expect(lines.lines.join()).toContain('Redis refuses subscriptions'), { timeout: 15_000 });
+    expect(gaps).toBe(0);
+    await redis.call('ACL', 'SETUSER', 'default', 'allchannels');
+    await told(1);
+  });
+
+  test('after Redis froze, which no connection shows', async () => {
+    await announcer.start();
+    await told(1);
+    server.freeze();
+    await vi.waitFor(() => expect(lines.lines.join()).toMatch(/away.*candlecast-accounts/), { timeout: 15_000 });
+    server.thaw();
+    heard = [];
+    await told(2);
+  });
 });
 
 test('session:{user_id} is the latest session, by which nobody can log in', async () => {

@@ -28,7 +28,7 @@ export function announceThrough({ config, clock, log }: Ground): Announcing {
     const redis = createRedis(url, { name: 'candlecast-cli', log: silentLog });
     try {
       await ready(redis, clock);
-      const nodes = new RedisAnnouncer({ url, prefix, redis, log });
+      const nodes = new RedisAnnouncer({ url, prefix, redis, clock, log });
       for (const change of changes) nodes.announce(change);
       // Commands of one connection are answered in their order.
       await redis.ping();

@@ -35,7 +35,13 @@ beforeAll(async () => {
   };
   const client = createRedis(redis.url, { name: 'node', log: silentLog });
   await new Promise((resolve) => client.once('ready', resolve));
-  const announcer = new RedisAnnouncer({ url: redis.url, prefix: 'p:', redis: client, log: silentLog });
+  const announcer = new RedisAnnouncer({
+    url: redis.url,
+    prefix: 'p:',
+    redis: client,
+    clock: systemClock,
+    log: silentLog,
+  });
   await announcer.start();
   while ((await redis.cli('PUBSUB', 'NUMSUB', 'p:accounts')).endsWith('0')) await new Promise(setImmediate);
   node = accountsOn(database.pool, {
