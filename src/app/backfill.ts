@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { CandlePipeline, type DurableRecord } from '../candles/pipeline.js';
 import { type ArchiveFile, archiveFiles } from '../feed/venues/archive.js';
 import { archiveTrades, restTrades, type Stretch } from '../feed/venues/history.js';
@@ -15,6 +16,7 @@ import { forgetGaps, storedAround } from '../store/timescale/holes.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import type { Around } from './around.js';
 import { readTime } from './cli/read.js';
+import { parseJson } from './parse-json.js';
 import { openSoleWriter } from './sole-writer.js';
 import type { Store } from './store.js';
 
@@ -31,6 +33,8 @@ export interface Backfilled {
   readonly symbol: string;
   readonly from: number;
   readonly to: number;
+  /** Where an earlier run got to, epoch ms; null: this one did it all. */
+  readonly resumedAt: number | null;
   readonly trades: number;
   readonly minutes: number;
   /** Announced gaps that are filled now. */
@@ -80,7 +84,7 @@ export async function backfill(
   await settled();
   const gaps = await store.readers.run((sql) => forgetGaps(sql, plan.symbol, plan.from, plan.to));
   await note.remove();
-  return { symbol: plan.symbol, from: plan.from, to: plan.to, gaps, ...counts };
+  return { symbol: plan.symbol, from: plan.from, to: plan.to, resumedAt: done, gaps, ...counts };
 }
 
 function readPlan(name: string, native: string, options: BackfillOptions, now: number): Plan {
@@ -198,7 +202,12 @@ function minuteOf(timeMs: number): number {
   return Math.floor(timeMs / MINUTE_MS) * MINUTE_MS;
 }
 
-/** How far a backfill has come: a file that is there until it is done. */
+const NOTE = z.strictObject({ native: z.string(), from: z.int(), done: z.int() });
+
+/**
+ * How far a backfill has come: a file that is there until it is done. Where it is to end is not in it: what is done stays done when that
+ * is another time, as it is for each run that goes up to now.
+ */
 class Note {
   readonly #directory: string;
   readonly #path: string;
@@ -213,18 +222,17 @@ class Note {
   /** Where to go on; null where nothing of this stretch is done. */
   async read(): Promise<number | null> {
     const text = await readFile(this.#path, 'utf8').catch(() => '');
-    const { from, to } = this.#plan;
-    const match = /^{"from":(\d+),"to":(\d+),"done":(\d+)}\n$/.exec(text);
-    if (match === null || Number(match[1]) !== from || Number(match[2]) !== to) return null;
-    const done = Number(match[3]);
-    return done > from && done < to ? done : null;
+    const { native, from, to } = this.#plan;
+    const note = NOTE.safeParse(parseJson(text)).data;
+    if (note === undefined || note.native !== native || note.from !== from) return null;
+    return note.done > from && note.done < to ? note.done : null;
   }
 
   /** `done`: every minute before it is in the spool. */
   async write(done: number): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
-    const { from, to } = this.#plan;
-    await writeFile(`${this.#path}.new`, `{"from":${from},"to":${to},"done":${done}}\n`);
+    const { native, from } = this.#plan;
+    await writeFile(`${this.#path}.new`, `${JSON.stringify({ native, from, done })}\n`);
     await rename(`${this.#path}.new`, this.#path);
   }
 

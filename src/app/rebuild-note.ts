@@ -1,29 +1,38 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { parseJson } from './parse-json.js';
+
+const NOTE = z.strictObject({
+  from: z.int(),
+  to: z.int(),
+  /** The one that was asked for; null: all. */
+  symbol: z.string().nullable(),
+  /** The last symbol that is written. */
+  done: z.string(),
+});
+
+export type Rebuilding = z.infer<typeof NOTE>;
 
 /** How far a rebuild has come: a file in DATA_DIR that is there until it is done. */
 export class RebuildNote {
   readonly #directory: string;
   readonly #path: string;
-  readonly #what: string;
 
-  /** @param what tells this rebuild from another one. */
-  constructor(dataDir: string, what: string) {
+  constructor(dataDir: string) {
     this.#directory = join(dataDir, 'analytics');
-    this.#path = join(this.#directory, 'rebuild.txt');
-    this.#what = what;
+    this.#path = join(this.#directory, 'rebuild.json');
   }
 
-  /** The last symbol that is written; null where nothing of this rebuild is. */
-  async read(): Promise<string | null> {
+  /** The rebuild that was cut short; null where none was. */
+  async read(): Promise<Rebuilding | null> {
     const text = await readFile(this.#path, 'utf8').catch(() => '');
-    const [what, symbol] = text.split('\n');
-    return what === this.#what && symbol !== undefined && symbol !== '' ? symbol : null;
+    return NOTE.safeParse(parseJson(text)).data ?? null;
   }
 
-  async write(symbol: string): Promise<void> {
+  async write(rebuilding: Rebuilding): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
-    await writeFile(`${this.#path}.new`, `${this.#what}\n${symbol}\n`);
+    await writeFile(`${this.#path}.new`, `${JSON.stringify(rebuilding)}\n`);
     await rename(`${this.#path}.new`, this.#path);
   }
 

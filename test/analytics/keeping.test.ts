@@ -174,22 +174,29 @@ describe('a rebuild that was cut short', () => {
     }
   }
 
-  const rebuilt = (to: number) =>
-    json<{ symbols: number; resumedAfter: string | null; written: number }>(
+  /** Without `to`: at noon of the 20th day, up to its midnight. */
+  const rebuilt = (to?: number) =>
+    json<{ to: string; symbols: number; resumedAfter: string | null; days: number; written: number }>(
       { DATABASE_URL: timescale.url, CLICKHOUSE_URL: analytics.url, DATA_DIR: dataDir },
       (ground) => {
         const progress = new Heard(ground.clock, () => {}, false);
-        return rebuildDays({ ...ground, progress }, { from: date(0), to: date(to), json: true });
+        if (to !== undefined) return rebuildDays({ ...ground, progress }, { from: date(0), to: date(to), json: true });
+        const clock = { ...ground.clock, now: () => FROM + 20.5 * DAY_MS };
+        return rebuildDays({ ...ground, clock, progress }, { from: date(0), json: true });
       },
     );
 
   it('goes on after the last symbol that it wrote, and only the same one does', async () => {
     await emptied();
-    const note = new RebuildNote(dataDir, `${FROM} ${FROM + 20 * DAY_MS} `);
-    await note.write('S19');
+    const note = new RebuildNote(dataDir);
+    const cutShort = (days: number) => note.write({ from: FROM, to: FROM + days * DAY_MS, symbol: null, done: 'S19' });
+    await cutShort(20);
     expect(await rebuilt(10)).toMatchObject({ symbols: 45, resumedAfter: null, written: 450 });
     expect(shares).toEqual([20 / 45, 40 / 45, 1]);
-    await note.write('S19');
+    // Begun on another day it ends where it was to end.
+    await cutShort(10);
+    expect(await rebuilt()).toMatchObject({ to: date(10), symbols: 25, resumedAfter: 'S19', days: 250, written: 0 });
+    await cutShort(20);
     expect(await rebuilt(20)).toMatchObject({ symbols: 25, resumedAfter: 'S19', written: 250 });
     expect(shares).toEqual([40 / 45, 1]);
     expect(await note.read()).toBeNull();

@@ -11,7 +11,7 @@ import { aggregatesOf, daysOf, openClickHouse } from '../analytics.js';
 import { toStop } from '../around.js';
 import { explainDatabaseError } from '../database-error.js';
 import { reachDatabase } from '../reach-database.js';
-import { RebuildNote } from '../rebuild-note.js';
+import { type Rebuilding, RebuildNote } from '../rebuild-note.js';
 import { type AnswerOptions, answer, utcText } from './answer.js';
 import { EXIT_FAILURE, EXIT_OK } from './exit.js';
 import { readDay } from './read.js';
@@ -38,16 +38,18 @@ const LINES_MAX = 200;
 
 /** `candlecast analytics rebuild` */
 export async function rebuildDays(ground: Ground, options: DaysOptions): Promise<undefined> {
-  const stretch = stretchOf(ground, options);
+  const asked = stretchOf(ground, options);
   const { store, known, database } = await open(ground);
   const symbols = wantedOf(known, options.symbol);
-  const note = new RebuildNote(ground.config.dataDir, `${stretch.from} ${stretch.to} ${options.symbol ?? ''}`);
-  const after = await note.read();
+  const note = new RebuildNote(ground.config.dataDir);
+  const begun = resumable(await note.read(), asked, options);
+  const stretch = begun ?? asked;
+  const after = begun?.done ?? null;
   const rest = after === null ? symbols : symbols.filter((symbol) => symbol > after);
   const done = await ground.progress.during(`Rebuilding ${inDays(stretch)}`, (line) =>
     orAdvice(
       rebuild(daysOf(store), database, rest, stretch, async (symbol) => {
-        await note.write(symbol);
+        await note.write({ from: stretch.from, to: stretch.to, symbol: options.symbol ?? null, done: symbol });
         line.update((symbols.indexOf(symbol) + 1) / symbols.length);
       }),
     ),
@@ -62,7 +64,16 @@ export async function rebuildDays(ground: Ground, options: DaysOptions): Promise
       days: daysIn(Math.max(from, stretch.from), Math.min(to, stretch.to)),
     }),
   );
-  answer(options, { symbols: rest.length, resumedAfter: after, ...done, holes }, (value) => inWords(value, stretch));
+  const to = dayText(stretch.to);
+  answer(options, { to, symbols: rest.length, resumedAfter: after, ...done, holes }, (value) =>
+    inWords(value, stretch),
+  );
+}
+
+/** The one of which this is the rest: without `--to` it ends where that was to end, for what it has written ends there. */
+function resumable(begun: Rebuilding | null, { from, to }: Stretch, options: DaysOptions): Rebuilding | null {
+  if (begun === null || begun.from !== from || begun.symbol !== (options.symbol ?? null)) return null;
+  return begun.to === to || options.to === undefined ? begun : null;
 }
 
 /** `candlecast analytics explain` @returns 1 where something differs. */

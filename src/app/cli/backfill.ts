@@ -12,6 +12,7 @@ export async function backfill(
   answer(options, await write(ground, venue, symbol, options), (done) => {
     const [from, to] = [new Date(done.from).toISOString(), new Date(done.to).toISOString()];
     const filled = done.gaps === 0 ? '' : `, ${done.gaps} gaps filled`;
-    return `${done.symbol}: ${done.minutes} minutes of ${done.trades} trades from ${from} to ${to}${filled}`;
+    const went = done.resumedAt === null ? '' : `, going on at ${new Date(done.resumedAt).toISOString()}`;
+    return `${done.symbol}: ${done.minutes} minutes of ${done.trades} trades from ${from} to ${to}${went}${filled}`;
   });
 }

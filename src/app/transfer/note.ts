@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { parseJson } from '../parse-json.js';
 
 const NOTE = z.strictObject({ identity: z.string(), done: z.int(), epochs: z.array(z.int()) });
 
@@ -21,7 +22,7 @@ export class ImportNote {
   /** Every minute before this open time is in the spool or the table; null where nothing of this file is. */
   async read(): Promise<number | null> {
     const text = await readFile(this.#path, 'utf8').catch(() => '');
-    const note = NOTE.safeParse(safeJson(text)).data;
+    const note = NOTE.safeParse(parseJson(text)).data;
     if (note === undefined || note.identity !== this.#identity) return null;
     this.epochs.push(...note.epochs);
     return note.done;
@@ -36,13 +37,5 @@ export class ImportNote {
 
   async remove(): Promise<void> {
     await rm(this.#path, { force: true });
-  }
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }
