@@ -8,17 +8,14 @@ import { isVenueName, VENUE_EXAMPLES, type VenueName, venueOf } from '../feed/ve
 import type { Venue } from '../feed/venues/venue.js';
 import { UserError } from '../kit/errors.js';
 import { MINUTE_MS } from '../market/interval.js';
-import { nextSeq } from '../market/position.js';
 import { isSymbol, SYMBOL_RULE } from '../market/symbol.js';
 import type { Trade } from '../market/trade.js';
-import type { SpoolRecord } from '../store/spool/record.js';
-import { forgetGaps, storedAround } from '../store/timescale/holes.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import type { Around } from './around.js';
 import { readTime } from './cli/read.js';
 import { parseJson } from './parse-json.js';
-import { openSoleWriter } from './sole-writer.js';
-import type { Store } from './store.js';
+import { openSoleWriter, type SoleWriter } from './sole-writer.js';
+import { settleGaps } from './transfer/holes.js';
 
 /** As given on the command line. */
 export interface BackfillOptions {
@@ -37,8 +34,8 @@ export interface Backfilled {
   readonly resumedAt: number | null;
   readonly trades: number;
   readonly minutes: number;
-  /** Announced gaps that are filled now. */
-  readonly gaps: number;
+  readonly gapsFilled: number;
+  readonly gapsAnnounced: number;
 }
 
 /** A minute is over for a venue's REST, too, so long after its end. */
@@ -46,8 +43,6 @@ const SETTLED_MS = 10_000;
 /** What is done is noted this often. */
 const NOTE_EVERY_TRADES = 2000;
 const GRACE_MS = 2000;
-/** Above the seq of a closed minute and of any correction of it. */
-const GAP_OFFSET = 500_000;
 
 interface Plan extends Stretch {
   readonly venue: Venue;
@@ -68,23 +63,46 @@ export async function backfill(
 ): Promise<Backfilled> {
   const plan = readPlan(name, native, options, around.clock.now());
   const files = await filesOf(plan);
-  const { store, epoch, settled } = await openSoleWriter(around, 'backfill');
-  await store.readers.run((sql) =>
+  const writer = await openSoleWriter(around, 'backfill');
+  await writer.store.readers.run((sql) =>
     registerSymbols(sql, [{ symbol: plan.symbol, source: plan.venue.name, synthetic: false }]),
   );
   const note = new Note(around.config.dataDir, plan);
   const done = await note.read();
-  const rest: Plan = { ...plan, from: done ?? plan.from };
-  const counts = await around.progress.during(`Backfilling ${plan.symbol} from ${plan.venue.name}`, (line) =>
-    write(around, store, rest, tradesOf(rest, files, around), epoch, note, (time) =>
-      line.update((time - plan.from) / (plan.to - plan.from)),
-    ),
-  );
-  await announceHoles(store, plan, epoch);
-  await settled();
-  const gaps = await store.readers.run((sql) => forgetGaps(sql, plan.symbol, plan.from, plan.to));
+  const rest: Plan = { ...plan, from: done?.done ?? plan.from };
+  const written = new Written(done?.first ?? Number.POSITIVE_INFINITY);
+  let gaps = { filled: 0, announced: 0 };
+  try {
+    await around.progress.during(`Backfilling ${plan.symbol} from ${plan.venue.name}`, (line) =>
+      write(around, writer, rest, tradesOf(rest, files, around), written, note, (time) =>
+        line.update((time - plan.from) / (plan.to - plan.from)),
+      ),
+    );
+  } finally {
+    // Also what was written before it failed.
+    await writer.settled();
+    if (written.from < written.to)
+      gaps = await around.progress.during('Looking for gaps', () =>
+        settleGaps(writer, plan.symbol, written.from, written.to, 'the history of this time was not fetched'),
+      );
+  }
   await note.remove();
-  return { symbol: plan.symbol, from: plan.from, to: plan.to, resumedAt: done, gaps, ...counts };
+  if (written.minutes === 0)
+    throw new UserError(
+      `${plan.venue.name} has no trades of ${native} from ${new Date(rest.from).toISOString()} on: nothing was written`,
+    );
+  const { trades, minutes } = written;
+  const { filled, announced } = gaps;
+  return {
+    symbol: plan.symbol,
+    from: plan.from,
+    to: plan.to,
+    resumedAt: done?.done ?? null,
+    trades,
+    minutes,
+    gapsFilled: filled,
+    gapsAnnounced: announced,
+  };
 }
 
 function readPlan(name: string, native: string, options: BackfillOptions, now: number): Plan {
@@ -129,18 +147,37 @@ function tradesOf(plan: Plan, files: readonly ArchiveFile[] | null, { clock, log
   return archiveTrades(files, plan, clock);
 }
 
+/** The minutes of a backfill, those of the run that it goes on with among them. */
+class Written {
+  trades = 0;
+  minutes = 0;
+  /** Exclusive, epoch ms. */
+  to = Number.NEGATIVE_INFINITY;
+
+  /** @param from open time of the first */
+  constructor(public from: number) {}
+
+  add(records: readonly DurableRecord[]): void {
+    this.minutes += records.length;
+    for (const record of records) {
+      if (record.kind !== 'candle') continue;
+      this.from = Math.min(this.from, record.candle.openTime);
+      this.to = Math.max(this.to, record.candle.openTime + MINUTE_MS);
+    }
+  }
+}
+
 /** Trades through an engine of their own, whose candles of [from, to) go to the spool and from there into the table. */
 async function write(
   around: Around,
-  store: Store,
+  { store, epoch }: SoleWriter,
   plan: Plan,
   trades: AsyncGenerator<Trade[]>,
-  epoch: number,
+  written: Written,
   note: Note,
   progress: (timeMs: number) => void,
-): Promise<{ trades: number; minutes: number }> {
+): Promise<void> {
   const { clock, log } = around;
-  const counts = { trades: 0, minutes: 0 };
   const pipeline = new CandlePipeline({
     epoch,
     graceMs: GRACE_MS,
@@ -149,60 +186,51 @@ async function write(
     log,
     append: async (records) => {
       const wanted = records.filter((record) => isWanted(record, plan));
-      counts.minutes += wanted.length;
       if (wanted.length > 0) await store.spool.append(wanted);
+      written.add(wanted);
     },
     publish: () => {},
     wants: () => false,
   });
   await pipeline.start();
-  let sinceNote = 0;
-  for await (const batch of trades) {
-    for (const trade of batch) {
-      pipeline.trade(trade);
-      pipeline.advance(plan.symbol, Math.min(trade.time, plan.to + GRACE_MS));
-      if (trade.time >= plan.from && trade.time < plan.to) counts.trades++;
+  try {
+    let sinceNote = 0;
+    for await (const batch of trades) {
+      for (const trade of batch) {
+        pipeline.trade(trade);
+        pipeline.advance(plan.symbol, Math.min(trade.time, plan.to + GRACE_MS));
+        if (trade.time >= plan.from && trade.time < plan.to) written.trades++;
+      }
+      await pipeline.ready();
+      const last = batch.at(-1)?.time ?? plan.from;
+      progress(Math.min(last, plan.to));
+      sinceNote += batch.length;
+      if (sinceNote < NOTE_EVERY_TRADES) continue;
+      sinceNote = 0;
+      await pipeline.window(plan.symbol, '1m');
+      if (written.minutes > 0) await note.write(written.from, Math.min(minuteOf(last - GRACE_MS), plan.to));
     }
-    await pipeline.ready();
-    const last = batch.at(-1)?.time ?? plan.from;
-    progress(Math.min(last, plan.to));
-    sinceNote += batch.length;
-    if (sinceNote < NOTE_EVERY_TRADES) continue;
-    sinceNote = 0;
-    await pipeline.window(plan.symbol, '1m');
-    await note.write(Math.min(minuteOf(last - GRACE_MS), plan.to));
+    pipeline.advance(plan.symbol, plan.to + GRACE_MS);
+  } finally {
+    await pipeline.stop();
   }
-  pipeline.advance(plan.symbol, plan.to + GRACE_MS);
-  await pipeline.stop();
-  return counts;
 }
 
 function isWanted(record: DurableRecord, { from, to }: Plan): boolean {
   return record.kind === 'candle' && record.candle.openTime >= from && record.candle.openTime < to;
 }
 
-/** Between what was written and what was stored before there may be a time of which nothing is known. */
-async function announceHoles(store: Store, { symbol, from, to }: Plan, epoch: number): Promise<void> {
-  const { endBefore, startAfter } = await store.readers.run((sql) => storedAround(sql, symbol, from, to));
-  const gaps: SpoolRecord[] = [];
-  const add = (begin: number, end: number) => {
-    const seq = nextSeq(0, begin - MINUTE_MS) + GAP_OFFSET;
-    gaps.push({
-      kind: 'gap',
-      epoch,
-      gap: { symbol, from: begin, to: end, reason: 'the history of this time was not fetched', seq },
-    });
-  };
-  if (endBefore !== null && endBefore < from) add(endBefore, from);
-  if (startAfter !== null && startAfter > to) add(to, startAfter);
-  if (gaps.length > 0) await store.spool.append(gaps);
-}
-
 function minuteOf(timeMs: number): number {
   return Math.floor(timeMs / MINUTE_MS) * MINUTE_MS;
 }
 
-const NOTE = z.strictObject({ native: z.string(), from: z.int(), done: z.int() });
+const NOTE = z.strictObject({
+  native: z.string(),
+  from: z.int(),
+  /** Open time of the first minute that is written, and up to where all are in the spool. */
+  first: z.int(),
+  done: z.int(),
+});
 
 /**
  * How far a backfill has come: a file that is there until it is done. Where it is to end is not in it: what is done stays done when that
@@ -220,19 +248,18 @@ class Note {
   }
 
   /** Where to go on; null where nothing of this stretch is done. */
-  async read(): Promise<number | null> {
+  async read(): Promise<{ readonly first: number; readonly done: number } | null> {
     const text = await readFile(this.#path, 'utf8').catch(() => '');
     const { native, from, to } = this.#plan;
     const note = NOTE.safeParse(parseJson(text)).data;
     if (note === undefined || note.native !== native || note.from !== from) return null;
-    return note.done > from && note.done < to ? note.done : null;
+    return note.done > from && note.done < to ? note : null;
   }
 
-  /** `done`: every minute before it is in the spool. */
-  async write(done: number): Promise<void> {
+  async write(first: number, done: number): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     const { native, from } = this.#plan;
-    await writeFile(`${this.#path}.new`, `${JSON.stringify({ native, from, done })}\n`);
+    await writeFile(`${this.#path}.new`, `${JSON.stringify({ native, from, first, done })}\n`);
     await rename(`${this.#path}.new`, this.#path);
   }
 

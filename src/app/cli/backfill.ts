@@ -11,8 +11,9 @@ export async function backfill(
 ): Promise<undefined> {
   answer(options, await write(ground, venue, symbol, options), (done) => {
     const [from, to] = [new Date(done.from).toISOString(), new Date(done.to).toISOString()];
-    const filled = done.gaps === 0 ? '' : `, ${done.gaps} gaps filled`;
+    const filled = done.gapsFilled === 0 ? '' : `, ${done.gapsFilled} gaps filled`;
+    const announced = done.gapsAnnounced === 0 ? '' : `, ${done.gapsAnnounced} gaps announced`;
     const went = done.resumedAt === null ? '' : `, going on at ${new Date(done.resumedAt).toISOString()}`;
-    return `${done.symbol}: ${done.minutes} minutes of ${done.trades} trades from ${from} to ${to}${went}${filled}`;
+    return `${done.symbol}: ${done.minutes} minutes of ${done.trades} trades from ${from} to ${to}${went}${filled}${announced}`;
   });
 }

@@ -8,17 +8,17 @@ import type { SoleWriter } from '../sole-writer.js';
 const WINDOW_MS = 30 * DAY_MS;
 /** Above the seq of a closed minute and of any correction of it. */
 const GAP_OFFSET = 500_000;
-const REASON = 'the imported file has nothing of this time';
 
 /**
  * Makes the gaps of [fromMs, toMs) and of its ends what the table lacks now: what was filled is forgotten, what is missing and not
- * announced yet is announced. @returns how many of each
+ * announced yet is announced, with the reason. @returns how many of each
  */
 export async function settleGaps(
   { store, epoch, settled }: SoleWriter,
   symbol: string,
   fromMs: number,
   toMs: number,
+  reason: string,
 ): Promise<{ readonly announced: number; readonly filled: number }> {
   const { endBefore, startAfter } = await store.readers.run((sql) => storedAround(sql, symbol, fromMs, toMs));
   let announced = 0;
@@ -32,7 +32,7 @@ export async function settleGaps(
     const known = await store.history.gaps(symbol, hole.from, hole.to);
     if (known.some((gap) => gap.from <= hole.from && gap.to >= hole.to)) return;
     announced++;
-    await store.spool.append([toRecord(symbol, hole, epoch)]);
+    await store.spool.append([toRecord(symbol, hole, epoch, reason)]);
   };
   const forget = async (from: number, to: number): Promise<number> =>
     from < to ? store.readers.run((sql) => forgetGaps(sql, symbol, from, to)) : 0;
@@ -49,7 +49,7 @@ export async function settleGaps(
   return { announced, filled };
 }
 
-function toRecord(symbol: string, { from, to }: Hole, epoch: number): SpoolRecord {
+function toRecord(symbol: string, { from, to }: Hole, epoch: number, reason: string): SpoolRecord {
   const seq = nextSeq(0, from - MINUTE_MS) + GAP_OFFSET;
-  return { kind: 'gap', epoch, gap: { symbol, from, to, reason: REASON, seq } };
+  return { kind: 'gap', epoch, gap: { symbol, from, to, reason, seq } };
 }

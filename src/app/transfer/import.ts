@@ -137,7 +137,7 @@ export class MinuteImport {
     const gaps =
       this.#to > from
         ? await this.#around.progress.during('Looking for gaps', () =>
-            settleGaps(this.#writer, this.symbol, from, this.#to),
+            settleGaps(this.#writer, this.symbol, from, this.#to, 'the imported file has nothing of this time'),
           )
         : { announced: 0, filled: 0 };
     if (failure !== null) throw failure;

@@ -20,7 +20,7 @@ export interface ArchiveFile {
 }
 
 /**
- * The files of a symbol that touch [fromMs, toMs), and the one before, in order. Binance's public archive (data.binance.vision): ZIP, or
+ * The files of a symbol that touch [fromMs, toMs), and the one right before, if it is there, in order. Binance's public archive (data.binance.vision): ZIP, or
  * unpacked as .csv or .csv.gz. @throws UserError when there is none.
  */
 export async function archiveFiles(
@@ -40,7 +40,8 @@ export async function archiveFiles(
     throw new UserError(
       `${directory} has no file such as ${native}-trades-2024-01-05.zip for the time that is asked for`,
     );
-  const before = all.filter((file) => file.to <= fromMs).at(-1);
+  const begin = wanted[0]?.from ?? fromMs;
+  const before = all.findLast((file) => file.to <= fromMs && file.to >= begin);
   return before === undefined ? wanted : [before, ...wanted];
 }
 

@@ -53,6 +53,14 @@ test('ids that are missing between two files are named', async () => {
   await expect(read(FIRST, FIRST + 3 * DAY)).rejects.toThrow(/the trades 24 to 47 are missing before .*2024-01-06/);
 });
 
+test('a file that does not reach to the ones that are asked for is none before them', async () => {
+  await file('BTCUSDT-trades-2024-01.csv', lines(0, 23));
+  await file('BTCUSDT-trades-2024-03-01.csv', lines(57 * 24, 58 * 24 - 1));
+  const from = Date.UTC(2024, 2, 1);
+  const trades = await read(from, from + DAY);
+  expect(trades.map(({ id }) => id)).toEqual(Array.from({ length: 24 }, (_, i) => 57 * 24 + i));
+});
+
 test('a line that is no trade is named', async () => {
   await file('BTCUSDT-trades-2024-01-04.csv', `${lines(0, 2)}3,1.5,0.2\n`);
   await expect(read(FIRST, FIRST + DAY)).rejects.toThrow(/2024-01-04.csv, line 4: it is no trade of seven columns/);
