@@ -1,5 +1,6 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import type { Overdue } from '../kit/overdue.js';
 import type { Service } from '../kit/service.js';
 import type { Tracer } from '../kit/tracer.js';
 import type { AccountChange, AuthResult, Identity } from '../wire/identity.js';
@@ -170,8 +171,12 @@ export class Accounts implements Service {
     this.#changes.announce({ userId, sessionId: null, keyId });
   }
 
-  stats(): { readonly passwords: PasswordStats; readonly auth: AuthStats } {
-    return { passwords: this.#passwords.stats(), auth: this.#authenticator.stats() };
+  stats(): { readonly passwords: PasswordStats; readonly auth: AuthStats; readonly overdueRecords: Overdue } {
+    return {
+      passwords: this.#passwords.stats(),
+      auth: this.#authenticator.stats(),
+      overdueRecords: this.#records.overdue,
+    };
   }
 
   async #upkeep(): Promise<void> {

@@ -1,5 +1,6 @@
 import { type Plans, parsePlans } from '../accounts/plans.js';
 import { Recipients } from '../accounts/recipients.js';
+import type { Overdue } from '../kit/overdue.js';
 import { HOUR_MS } from '../market/interval.js';
 import { AudiencePublisher } from '../signals/audience.js';
 import { noCache } from '../signals/cache.js';
@@ -20,6 +21,8 @@ export interface SignalParts {
   readonly store: SignalStore;
   readonly hints: SignalHints;
   readonly signals: Signals;
+  /** Users whose cached signals have to go; null: there is no cache. */
+  readonly overdue: Overdue | null;
 }
 
 /** @param shared null: this process is alone. @throws UserError */
@@ -40,7 +43,8 @@ export async function openSignals(around: Around, databaseUrl: string, shared: S
   });
   await lifecycle.start(toStop('upkeep of signals', async () => upkeep()));
   const recipients = new Recipients(sql, clock, plans);
-  return { sql, plans, recipients, store, hints, signals: new Signals({ store, hints, cache: redis ?? noCache }) };
+  const signals = new Signals({ store, hints, cache: redis ?? noCache });
+  return { sql, plans, recipients, store, hints, signals, overdue: redis?.overdue ?? null };
 }
 
 /** Where publishers bring their signals. */

@@ -1,4 +1,5 @@
 import type { Accounts } from '../accounts/accounts.js';
+import type { Overdue } from '../kit/overdue.js';
 import type { Metric } from '../ops/metrics.js';
 import type { UserFeeds } from '../signals/feed.js';
 
@@ -29,6 +30,29 @@ export function accountMetrics(accounts: Accounts, feeds: UserFeeds): Metric[] {
       help: '1 while new signals arrive at once.',
       across: 'min',
       read: () => (feeds.up ? 1 : 0),
+    },
+  ];
+}
+
+/** Keys of users in Redis, `session:{user}` and `signals:{user}`, that are not as the database has it. */
+export function overdueMetrics(session: Overdue, signals: Overdue): Metric[] {
+  const ofBoth = (count: (overdue: Overdue) => number) => () =>
+    [
+      [{ key: 'session' }, count(session)],
+      [{ key: 'signals' }, count(signals)],
+    ] as const;
+  return [
+    {
+      name: 'user_keys_overdue',
+      help: 'Keys of users that could not be written to Redis, or removed; it is tried again.',
+      labels: ['key'],
+      read: ofBoth(({ size }) => size),
+    },
+    {
+      name: 'user_keys_left_total',
+      help: 'Keys of users that were too many to be tried again: they stay until they expire.',
+      labels: ['key'],
+      read: ofBoth(({ leftUndone }) => leftUndone),
     },
   ];
 }

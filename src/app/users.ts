@@ -17,7 +17,7 @@ import type { RuleService } from '../signals/rules/service.js';
 import type { Around } from './around.js';
 import type { Shared } from './cluster.js';
 import { deskOf, type SignalParts } from './signals.js';
-import { accountMetrics } from './user-metrics.js';
+import { accountMetrics, overdueMetrics } from './user-metrics.js';
 
 export interface UsersSide {
   readonly accounts: Accounts;
@@ -51,7 +51,10 @@ export async function openUsers(
     parts: { authenticator: accounts, connections, signals: feeds, visitors },
     signals,
     routes: routesOf(around, accounts, parts, rules),
-    metrics: accountMetrics(accounts, feeds),
+    metrics: [
+      ...accountMetrics(accounts, feeds),
+      ...(parts.overdue === null ? [] : overdueMetrics(accounts.stats().overdueRecords, parts.overdue)),
+    ],
   };
 }
 

@@ -12,6 +12,15 @@ export interface RuleSchemas {
 const ACCESS = { scope: 'rules' } as const;
 const common = { 401: unauthorized, 503: unavailable('rules_unavailable', 'accounts_unavailable') };
 const noRule = refused('You have no such rule.', ['not_found']);
+const notInPlan = refused(
+  'You may not, or the plan does not give it.',
+  ['forbidden', 'origin_not_allowed', 'interval_not_in_plan', 'symbol_not_in_plan', 'rule_limit'],
+  {
+    plan: z.string(),
+    limit: z.enum(['rules', 'intervals', 'signalSymbols']),
+    allowed: z.int().nonnegative(),
+  },
+);
 const wrong = refused('The rule is wrong; `errors` names every place.', ['bad_request', 'bad_rule', 'unknown_symbol'], {
   errors: z.array(z.string()),
 });
@@ -74,15 +83,7 @@ export function ruleSection({ created, changed }: RuleSchemas): Section {
         answers: {
           201: { description: 'The rule.', schema: rule },
           400: wrong,
-          403: refused(
-            'You may not, or the plan does not give it.',
-            ['forbidden', 'origin_not_allowed', 'interval_not_in_plan', 'symbol_not_in_plan', 'rule_limit'],
-            {
-              plan: z.string(),
-              limit: z.enum(['rules', 'intervals', 'signalSymbols']),
-              allowed: z.int().nonnegative(),
-            },
-          ),
+          403: notInPlan,
           ...withBody,
           ...common,
         },
@@ -112,7 +113,7 @@ export function ruleSection({ created, changed }: RuleSchemas): Section {
         answers: {
           200: { description: 'The rule as it is now.', schema: rule },
           400: wrong,
-          403: forbidden(),
+          403: notInPlan,
           404: noRule,
           ...withBody,
           ...common,
