@@ -12,6 +12,7 @@ import { TimescaleWriter } from '../store/timescale/writer.js';
 import { readEpochs } from '../store/timescale/writers.js';
 import { type Around, toStop } from './around.js';
 import { atMost } from './at-most.js';
+import { BringAwaited } from './bring-awaited.js';
 import { connect, endedByItself, migrateDatabase, openDatabase } from './database.js';
 
 /** Connections for reading history: live writes have their own. */
@@ -80,21 +81,20 @@ export async function openStore(around: Around, read: Readable, onFenced: (epoch
   const spool = await lifecycle.start(
     new Spool({ directory: join(config.dataDir, 'spool'), clock, log, maxBytes: config.spoolMaxBytes }),
   );
+  const refresh = (from: number, to: number) =>
+    upkeep.run(async (sql) => {
+      await refreshRange(sql, from, to);
+      await noteChangedDays(sql, from, to);
+    });
+  const quarantineDirectory = join(config.dataDir, 'quarantine');
   const writer = await lifecycle.start(
     new TimescaleWriter({
       url,
       source: spool,
       clock,
       log,
-      quarantineDirectory: join(config.dataDir, 'quarantine'),
-      aggregates: {
-        watermark: () => readers.run(aggregateWatermark),
-        refresh: (from, to) =>
-          upkeep.run(async (sql) => {
-            await refreshRange(sql, from, to);
-            await noteChangedDays(sql, from, to);
-          }),
-      },
+      quarantineDirectory,
+      aggregates: { watermark: () => readers.run(aggregateWatermark), refresh },
       stopDeadlineMs: WRITER_STOP_MS,
       onFenced,
       ...(tracer && { tracer }),
@@ -102,6 +102,7 @@ export async function openStore(around: Around, read: Readable, onFenced: (epoch
   );
   await lifecycle.start(toStop('what the spool holds', () => atMost(WRITER_STOP_MS, clock, writer.drained())));
   await progress.during('Writing what the last run left in the spool', () => writer.drained());
+  await lifecycle.start(new BringAwaited({ directory: quarantineDirectory, readers, refresh, clock, log }));
   return { ...read, spool, writer };
 }
 

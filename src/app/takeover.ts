@@ -2,13 +2,15 @@ import type { Candle, Gap } from '../market/candle.js';
 import { MINUTE_MS } from '../market/interval.js';
 import { nextSeq, type Position } from '../market/position.js';
 import type { SpoolRecord } from '../store/spool/record.js';
+import { awaitFrom, awaitingGaps, endAwaiting } from '../store/timescale/awaited.js';
+import type { Sql } from '../store/timescale/database.js';
 import type { CandleHistory } from '../store/timescale/history.js';
 import { type Hole, missingMinutes, storedAround } from '../store/timescale/holes.js';
 import type { Around } from './around.js';
 import { type LostMinutes, refetch, unexplained } from './refetch.js';
 import type { Store } from './store.js';
 
-/** What the bus holds of a symbol that another writer published: where its minutes stand, the latest of them, ascending, and gaps. */
+/** What the bus holds of a symbol that another writer published: where its minutes stand, under its epoch, the latest of them, ascending, and gaps. */
 export interface Published {
   readonly symbol: string;
   /** null: nothing was published. */
@@ -30,6 +32,7 @@ export async function adopt(
   around: Around,
   store: Store,
 ): Promise<void> {
+  const newest = new Map(published.map((one) => [one.symbol, newestOf(one)]));
   const records: SpoolRecord[] = [];
   const lost: LostMinutes[] = [];
   for (const one of published) {
@@ -38,24 +41,45 @@ export async function adopt(
     if (!joins) lost.push(...(await lostMinutes(one, store)));
   }
   await write(records, store);
+  await endAwaited(newest, epoch, store);
   if (lost.length === 0) return;
   around.log.warn(
     { symbols: lost.length, first: lost[0] },
     'closed candles are in the spool of a node that is away only: fetching them again',
   );
   const told = await refetch(around, lost, epoch, store);
-  const positions = new Map(published.map((one) => [one.symbol, newestSeq(one)]));
-  const gaps: SpoolRecord[] = [];
+  const gaps: Gap[] = [];
   for (const hole of lost) {
     const { symbol } = hole;
-    let seq = positions.get(symbol) ?? 0;
+    let seq = newest.get(symbol)?.seq ?? 0;
     for (const { from, to } of await unknown(hole, told, store)) {
       seq = nextSeq(seq, 0);
-      gaps.push({ kind: 'gap', epoch, gap: { symbol, from, to, reason: REASON, seq } });
+      gaps.push({ symbol, from, to, reason: REASON, seq });
       around.log.error({ symbol, from, to }, 'closed candles are missing: the gap is announced');
     }
   }
-  await write(gaps, store);
+  await write(
+    gaps.map((gap) => ({ kind: 'gap', epoch, gap })),
+    store,
+  );
+  for (const gap of gaps) {
+    const writer = newest.get(gap.symbol)?.epoch ?? epoch;
+    if (writer < epoch) await store.readers.run((sql) => awaitFrom(sql, gap, epoch, writer));
+  }
+}
+
+/** Ends the gaps whose candles have come meanwhile: whatever is read from here on has them. */
+async function endAwaited(newest: Map<string, Position>, epoch: number, { readers, history }: Store): Promise<void> {
+  for (const gap of await readers.run((sql) => awaitingGaps(sql, [...newest.keys()]))) {
+    const { symbol } = gap;
+    const others = (await history.gaps(symbol, gap.from, gap.to)).filter(({ seq }) => seq !== gap.seq);
+    const holes = await readers.run((sql) => missingIn(sql, symbol, gap));
+    if (holes.some((hole) => unexplained(hole, others).length > 0)) continue;
+    const before = newest.get(symbol);
+    const seq = nextSeq(Math.max(before?.seq ?? 0, gap.seq), 0);
+    await readers.run((sql) => endAwaiting(sql, gap, epoch, seq));
+    newest.set(symbol, { epoch: before?.epoch ?? 0, seq });
+  }
 }
 
 async function write(records: readonly SpoolRecord[], { spool, writer }: Store): Promise<void> {
@@ -109,14 +133,27 @@ async function unknown(
   told: readonly (Hole & { readonly symbol: string })[],
   { readers, history }: Store,
 ): Promise<readonly Hole[]> {
-  const found = await readers.run((sql) => missingMinutes(sql, symbol, from - MINUTE_MS, to + MINUTE_MS));
+  const found = await readers.run((sql) => missingIn(sql, symbol, { from, to }));
   const known = await history.gaps(symbol, from, to);
-  const holes = (found?.holes ?? []).flatMap((hole) => unexplained(hole, known));
+  const holes = found.flatMap((hole) => unexplained(hole, known));
   const own = told.filter((gap) => gap.symbol === symbol);
   const partly = own.filter((gap) => !holes.some((hole) => hole.from <= gap.from && hole.to >= gap.to));
   return [...holes, ...partly];
 }
 
-function newestSeq({ position, minutes, gaps }: Published): number {
-  return [...minutes, ...gaps].reduce((max, { seq }) => Math.max(max, seq), position?.seq ?? 0);
+/** What of [from, to) is not stored. */
+async function missingIn(sql: Sql, symbol: string, { from, to }: Hole): Promise<readonly Hole[]> {
+  const found = await missingMinutes(sql, symbol, from, to);
+  if (found === null) return [{ from, to }];
+  const ends = [
+    { from, to: found.first },
+    { from: found.last + MINUTE_MS, to },
+  ];
+  return [...ends, ...found.holes].filter((hole) => hole.from < hole.to);
+}
+
+/** After everything that was published; its epoch is that of who did. */
+function newestOf({ position, minutes, gaps }: Published): Position {
+  const seq = [...minutes, ...gaps].reduce((max, one) => Math.max(max, one.seq), position?.seq ?? 0);
+  return { epoch: position?.epoch ?? 0, seq };
 }

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Around } from '../../src/app/around.js';
+import { BringAwaited } from '../../src/app/bring-awaited.js';
 import { unexplained } from '../../src/app/refetch.js';
 import type { Store } from '../../src/app/store.js';
 import { adopt, type Published } from '../../src/app/takeover.js';
@@ -13,6 +14,7 @@ import { nextSeq } from '../../src/market/position.js';
 import { Spool } from '../../src/store/spool/spool.js';
 import { Database } from '../../src/store/timescale/database.js';
 import { CandleHistory } from '../../src/store/timescale/history.js';
+import { quarantine } from '../../src/store/timescale/quarantine.js';
 import { TimescaleWriter } from '../../src/store/timescale/writer.js';
 import { allowEpochs } from '../store/timescale-support.js';
 import { type TestDatabase, testDatabase } from '../support/database.js';
@@ -87,7 +89,7 @@ const at = (minute: number): number => T0 + minute * MINUTE_MS;
 async function diedWith(symbol: string, stored: number, from: number, to: number): Promise<Published> {
   await store.spool.append(minutes(symbol, 0, stored).map((candle) => ({ kind: 'candle', epoch: 6, candle })));
   await store.writer.drained();
-  const position = { epoch: EPOCH, seq: nextSeq(0, at(to - 1)) };
+  const position = { epoch: 6, seq: nextSeq(0, at(to - 1)) };
   return { symbol, position, minutes: minutes(symbol, from, to), gaps: [] };
 }
 
@@ -124,6 +126,65 @@ describe('what the last writer published and the database lacks', () => {
       [at(5), at(10)],
       [at(20), at(30)],
     ]);
+  });
+
+  it('is a gap also where it begins behind one', async () => {
+    const published = await diedWith('BEHIND', 5, 30, 40);
+    const known = { symbol: 'BEHIND', from: at(5), to: at(20), reason: 'away', seq: nextSeq(0, at(20)) };
+    await adopt([{ ...published, gaps: [known] }], EPOCH, around({ kind: 'push' }), store);
+    expect((await gaps('BEHIND')).map(({ from, to }) => [from, to])).toEqual([
+      [at(5), at(20)],
+      [at(20), at(30)],
+    ]);
+  });
+
+  it('comes from the quarantine of the node that closed it, of no other, and where it is awaited only', async () => {
+    const symbol = 'LATE';
+    const published = await diedWith(symbol, 9, 109, 229);
+    const again = () => adopt([published], EPOCH, around({ kind: 'push' }), store);
+    await again();
+    const told = (await gaps(symbol))[0]?.seq ?? 0;
+    const directory = `${database.dataDir}/quarantine-of-test`;
+    const records = (epoch: number, some: readonly Candle[]) =>
+      quarantine(
+        directory,
+        some.map((candle) => ({ kind: 'candle', epoch, candle })),
+        () => `fenced: epoch ${epoch} is not the current writer`,
+      );
+    // A node that hung while the one that died took over closed a minute of its own.
+    await records(
+      5,
+      minutes(symbol, 20, 21).map((candle) => ({ ...candle, volume: '1.00000000' })),
+    );
+    await records(6, minutes(symbol, 9, 60));
+    await records(
+      6,
+      minutes(symbol, 30, 31).map((candle) => ({ ...candle, revision: 1 })),
+    );
+    const refreshed: number[] = [];
+    const refresh = async (from: number, to: number) => void refreshed.push(from, to);
+    const options = { directory, readers: store.readers, refresh, clock: systemClock, log: silentLog };
+    const node = new BringAwaited(options);
+    await node.bring();
+    const opens = async () => (await stored(symbol)).map(({ openTime }) => openTime);
+    expect(await opens()).toEqual([...range(0, 60), ...range(109, 229)].map(at));
+    expect((await stored(symbol))[20]?.volume).toBe(minutes(symbol, 20, 21)[0]?.volume);
+    expect((await stored(symbol))[30]?.revision).toBe(1);
+    expect(refreshed).toEqual([at(9), at(60)]);
+    await again();
+    expect(await gaps(symbol)).toMatchObject([{ from: at(9), to: at(109), seq: told }]);
+
+    // What the successor has stays, and what is after the gap was never awaited.
+    const wrong = minutes(symbol, 109, 111).map((candle) => ({ ...candle, volume: '1.00000000', revision: 9 }));
+    await records(6, [...minutes(symbol, 60, 109), ...wrong, ...minutes(symbol, 229, 231)]);
+    await node.bring();
+    expect(await opens()).toEqual(range(0, 229).map(at));
+    expect((await stored(symbol))[109]?.revision).toBe(0);
+    await again();
+    expect(await gaps(symbol)).toMatchObject([{ from: at(109), to: at(109), seq: told + 1 }]);
+    await records(6, wrong);
+    await node.bring();
+    expect((await stored(symbol))[109]?.revision).toBe(0);
   });
 
   it('is fetched again from a feed that has it, equal to the exchange, at the positions that it had', async () => {

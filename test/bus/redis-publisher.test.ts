@@ -158,7 +158,7 @@ describe('a newer writer', () => {
     const window = await old.windowOf(SYMBOL, '1m');
     expect(taken).toEqual({
       symbol: SYMBOL,
-      position: { epoch: 8, seq: window?.seq },
+      position: { epoch: 7, seq: window?.seq },
       minutes: window?.closed,
       gaps: window?.gaps,
     });

@@ -155,6 +155,26 @@ it.each(AWAY)(
       expect(covers(told, t), `minute ${(t - from) / MINUTE_MS} is in no table, and nobody was told`).toBe(true);
     }
     expect(missing.length > 0).toBe(away > 120);
+
+    if (missing.length === 0) return;
+
+    // What only its spool has comes in when the dead node is back; the gap ends when the symbols change hands next.
+    await owner?.start();
+    await eventually(table, (times) => missing.every((t) => times.includes(t)), LIMIT_MS);
+    for (const node of ingest) if (node !== owner) await node.kill();
+    await eventually(gaps, (found) => found.every((gap) => gap.from === gap.to), LIMIT_MS);
+    const hours = await eventually(
+      () => gateway.server.json<{ candles: WireCandle[] }>(`/v1/candles?symbol=${SYMBOL}&interval=1h&from=${from}`),
+      ({ candles }) => candles[0]?.n === 60,
+      LIMIT_MS,
+    );
+    expect(hours.candles.filter(({ x }) => x).map(({ n }) => n)).toEqual([60, 60, 60]);
+    // Its journal has a trade of the minute in which it died: that one is corrected.
+    const after = new Map((await history(end + 7)).candles.map((candle) => [candle.t, candle]));
+    for (const candle of seen) {
+      expect(after.has(candle.t), `minute ${(candle.t - from) / MINUTE_MS}`).toBe(true);
+      if (after.get(candle.t)?.r === candle.r) expect(after.get(candle.t)).toEqual(candle);
+    }
     expect(cluster.faults).toEqual([]);
   },
 );

@@ -117,7 +117,7 @@ return ${OK}
 
 /**
  * From now on only this epoch may publish; what is of an epoch before `first` was another database's, and goes.
- * KEYS: window, state. ARGV: 1 epoch, 2 first, 3 '1' to get the window. Returns [code, seq or false, window, gaps].
+ * KEYS: window, state. ARGV: 1 epoch, 2 first, 3 '1' to get the window. Returns [code, seq or false, window, gaps, epoch before or false].
  */
 export const TAKE = script(`
 local state = redis.call('HMGET', KEYS[2], 'epoch', 'gaps', 'seq')
@@ -127,8 +127,8 @@ if state[1] and tonumber(state[1]) < tonumber(ARGV[2]) then
   state = {false, false, false}
 end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'session', '0')
-if ARGV[3] ~= '1' or not state[3] then return {${OK}, state[3], '[]', ''} end
-return {${OK}, state[3], redis.call('GET', KEYS[1]) or '[]', state[2] or ''}
+if ARGV[3] ~= '1' or not state[3] then return {${OK}, state[3], '[]', '', false} end
+return {${OK}, state[3], redis.call('GET', KEYS[1]) or '[]', state[2] or '', state[1]}
 `);
 
 /** Nobody listens any more: the open candle, which nobody keeps up to date now, goes. KEYS: window, state, open. ARGV: 1 epoch. */

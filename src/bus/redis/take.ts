@@ -8,7 +8,7 @@ import type { ChannelNames, Names } from './names.js';
 import { decodeGaps, decodeWindow } from './records.js';
 import { FENCED, loadScripts, TAKE } from './scripts.js';
 
-/** What the writer before published of a symbol: where its minutes stand (null: nothing), the latest of them, gaps among them. */
+/** What the writer before published of a symbol: where its minutes stand, under its epoch (null: nothing), the latest of them, gaps among them. */
 export interface Taken {
   readonly symbol: string;
   readonly position: Position | null;
@@ -66,9 +66,9 @@ async function takeSome(node: Redis, epochs: Epochs, lines: readonly Line[]): Pr
   lines.forEach(({ symbol, isMinutes }, i) => {
     const [error, reply] = results[i] ?? [new Error('no reply'), null];
     if (error !== null) throw error;
-    const [code, seq, window, gaps] = reply as [number, string | null, string, string];
+    const [code, seq, window, gaps, writer] = reply as [number, string | null, string, string, string | null];
     if (code === FENCED) throw new Error(`a newer epoch than ${epoch} owns ${symbol}`);
-    if (isMinutes) taken.push(decodeTaken(symbol, epoch, seq, window, gaps));
+    if (isMinutes) taken.push(decodeTaken(symbol, Number(writer ?? 0), seq, window, gaps));
   });
   return taken;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../../kit/log.js';
 import type { SpoolRecord } from '../spool/record.js';
-import { quarantine } from './quarantine.js';
+import { QUARANTINE_FILE, quarantine } from './quarantine.js';
 
 /** Records whose writer was superseded: they can never be written, and are put aside so that they do not vanish unseen. */
 export class Fence {
@@ -34,7 +34,7 @@ export class Fence {
       this.#refused.add(epoch);
       const count = records.filter((record) => record.epoch === epoch).length;
       this.#log.error(
-        { epoch, records: count, path: join(this.#directory, 'quarantine.ndjson') },
+        { epoch, records: count, path: join(this.#directory, QUARANTINE_FILE) },
         'another writer has taken over: records of this epoch are refused, and put aside from now on',
       );
       this.#onFenced(epoch);

@@ -2,7 +2,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SpoolRecord } from '../spool/record.js';
 
-const FILE = 'quarantine.ndjson';
+export const QUARANTINE_FILE = 'quarantine.ndjson';
 const LINES_PER_WRITE = 500;
 
 /** Appends records that will never be in the database to `quarantine.ndjson`, durably, one JSON object a line; makes the directory. @returns its path */
@@ -11,7 +11,7 @@ export async function quarantine(
   records: readonly SpoolRecord[],
   reason: (record: SpoolRecord) => string,
 ): Promise<string> {
-  const path = join(directory, FILE);
+  const path = join(directory, QUARANTINE_FILE);
   await mkdir(directory, { recursive: true });
   const handle = await open(path, 'a');
   try {

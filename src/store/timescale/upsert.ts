@@ -28,7 +28,7 @@ const NAMES = COLUMNS.map((column) => `"${column}"`);
 const UPDATED = NAMES.slice(2);
 
 /** Exact to the millisecond: an interval is counted in whole microseconds. */
-function timeFromMs(expression: string): string {
+export function timeFromMs(expression: string): string {
   return `timestamptz 'epoch' + ${expression} * interval '1 millisecond'`;
 }
 
@@ -37,14 +37,19 @@ function current(parameter: string): string {
   return `held AS MATERIALIZED (SELECT epoch FROM writers WHERE epoch = ANY (${parameter}::text::bigint[]) FOR SHARE)`;
 }
 
+/** Up to the condition on `r`, a row; takes one array for each column, $1 and on. */
+export const INSERT_ROWS = `INSERT INTO ohlcv (${NAMES.join(', ')})
+    SELECT ${COLUMNS.map((column) => (TIMES.has(column) ? timeFromMs(`r."${column}"`) : `r."${column}"`)).join(', ')}
+    FROM unnest(${COLUMNS.map((column, i) => `$${i + 1}::text::${ARRAY_TYPES[column]}[]`).join(', ')}) AS r (${NAMES.join(', ')})`;
+/** What a conflict replaces. */
+export const REPLACE_ROW = `SET (${UPDATED.join(', ')}) = (${UPDATED.map((name) => `excluded.${name}`).join(', ')})`;
+
 const UPSERT = `
   WITH ${current(`$${COLUMNS.length + 1}`)}, written AS (
-    INSERT INTO ohlcv (${NAMES.join(', ')})
-    SELECT ${COLUMNS.map((column) => (TIMES.has(column) ? timeFromMs(`r."${column}"`) : `r."${column}"`)).join(', ')}
-    FROM unnest(${COLUMNS.map((column, i) => `$${i + 1}::text::${ARRAY_TYPES[column]}[]`).join(', ')}) AS r (${NAMES.join(', ')})
+    ${INSERT_ROWS}
     WHERE r.epoch IN (SELECT epoch FROM held)
     ON CONFLICT (symbol, "timestamp") DO UPDATE
-      SET (${UPDATED.join(', ')}) = (${UPDATED.map((name) => `excluded.${name}`).join(', ')})
+      ${REPLACE_ROW}
       WHERE (excluded.epoch, excluded.revision) > (coalesce(ohlcv.epoch, -1), coalesce(ohlcv.revision, -1))
     RETURNING 1
   )
@@ -75,7 +80,7 @@ export function distinctEpochs(rows: readonly SpoolRecord[]): number[] {
 }
 
 /** Array literals by hand: all but symbols are digits, so this is far cheaper than quoting each value. */
-function toArrays(rows: readonly CandleRecord[]): string[] {
+export function toArrays(rows: readonly CandleRecord[]): string[] {
   const array = (value: (row: CandleRecord) => string | number | null): string =>
     `{${rows.map((row) => value(row) ?? 'NULL').join(',')}}`;
   return [
