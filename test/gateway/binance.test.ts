@@ -114,6 +114,15 @@ describe.each(TRANSPORTS)('binance streams on %s', (transport) => {
     expect(frame).toEqual({ stream: KLINE, data: same });
   });
 
+  it.each(['@+08:00', '@%2B08:00'])('subscribes a zone that the address names as %s', async (zone) => {
+    await start();
+    const days = 'btcusdt@kline_1d@+08:00';
+    for (const path of [`/stream?streams=${KLINE}/btcusdt@kline_1d${zone}`, `/ws/${KLINE}/btcusdt@kline_1d${zone}`]) {
+      const listed = await (await connect(path)).ask('LIST_SUBSCRIPTIONS', undefined);
+      expect(listed.result).toEqual([days, KLINE]);
+    }
+  });
+
   it('takes connections that are numbered, and ids of every kind', async () => {
     await start();
     for (const path of ['/ws', '/ws/', '/ws/0', '/stream', '/stream/', '/stream/12']) {

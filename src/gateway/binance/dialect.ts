@@ -47,7 +47,7 @@ export class BinanceDialect implements Dialect {
 
   create(request: UpgradeRequest, place: Place) {
     const [, kind, rest = ''] = PATH.exec(request.path) ?? [];
-    const listed = kind === 'stream' ? (request.query.get('streams') ?? '') : decoded(rest);
+    const listed = kind === 'stream' ? streamsOf(request.rawQuery) : decoded(rest);
     // Some clients append further parameters to the list of streams, with a question mark of their own.
     const names = (listed.split('?')[0] ?? '').split('/').filter((name) => name.includes('@'));
     const data = new BinanceConnection(this, place, kind === 'stream', [...new Set(names)]);
@@ -117,6 +117,11 @@ export class BinanceDialect implements Dialect {
         break;
     }
   }
+}
+
+/** Clients put names there as they are, so that `+` is one, as in `@+08:00`, and not the blank of a form. */
+function streamsOf(rawQuery: string): string {
+  return new URLSearchParams(rawQuery.replaceAll('+', '%2B')).get('streams') ?? '';
 }
 
 /** What is not well encoded names no stream. */

@@ -23,6 +23,8 @@ export interface Socket<T> {
 
 export interface UpgradeRequest {
   readonly path: string;
+  /** What stands behind the question mark, as it came. */
+  readonly rawQuery: string;
   readonly query: URLSearchParams;
   readonly protocols: readonly string[];
   readonly remoteAddress: string;

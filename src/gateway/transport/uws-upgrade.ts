@@ -23,8 +23,12 @@ class UwsUpgradeRequest implements UpgradeRequest {
     return this.#req.getUrl();
   }
 
+  get rawQuery(): string {
+    return this.#req.getQuery() ?? '';
+  }
+
   get query(): URLSearchParams {
-    return new URLSearchParams(this.#req.getQuery());
+    return new URLSearchParams(this.rawQuery);
   }
 
   get protocols(): readonly string[] {
