@@ -66,7 +66,7 @@ export class Ingest {
     if (partition === undefined) return;
     this.#owned.delete(name);
     await partition.close(why);
-    add(this.#past.trades, partition.pipeline.trades);
+    add(this.#past.trades, tradesOf(partition));
     add(this.#past.published, partition.pipeline.published);
     this.#past.quarantined.add(partition.feeds.all);
   }
@@ -92,9 +92,9 @@ export class Ingest {
     return null;
   }
 
-  get trades(): Readonly<Record<TradeOutcome, number>> {
+  get trades(): Readonly<TradeCounts> {
     const sum = { ...this.#past.trades };
-    for (const { pipeline } of this.#owned.values()) add(sum, pipeline.trades);
+    for (const partition of this.#owned.values()) add(sum, tradesOf(partition));
     return sum;
   }
 
@@ -181,8 +181,19 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, letGo: (late: T
   });
 }
 
-function noTrades(): Record<TradeOutcome, number> {
-  return { applied: 0, duplicate: 0, corrected: 0, too_late: 0, too_early: 0, overflow: 0 };
+/** `not_wanted`: its feed began after it. */
+type TradeCounts = Record<TradeOutcome | 'not_wanted', number>;
+
+function noTrades(): TradeCounts {
+  return { applied: 0, duplicate: 0, corrected: 0, too_late: 0, too_early: 0, overflow: 0, not_wanted: 0 };
+}
+
+/** Those that its feeds passed over among them. */
+function tradesOf({ pipeline, feeds }: Pick<Partition, 'pipeline' | 'feeds'>): TradeCounts {
+  const sum = noTrades();
+  add(sum, { ...pipeline.trades, not_wanted: 0 });
+  for (const { passedOver } of feeds.all) if (passedOver) add(sum, { ...noTrades(), ...passedOver });
+  return sum;
 }
 
 function nothingPublished(): Record<MarketEvent['kind'], number> {

@@ -32,6 +32,11 @@ export interface ResumePoint {
 
 export const NOTHING_STORED: ResumePoint = { lastOpenTime: null, lastClosedEnd: null };
 
+export interface PassedOver {
+  readonly duplicate: number;
+  readonly not_wanted: number;
+}
+
 /** A source of trades. Order of calls: `catchUp`, `start`, `stop`. */
 export interface Feed extends Service {
   readonly source: string;
@@ -40,6 +45,8 @@ export interface Feed extends Service {
   readonly symbols: readonly string[];
   /** Trades that were not folded, by reason; for a feed that checks what it gets. */
   readonly quarantine?: { readonly counts: ReadonlyMap<string, number> };
+  /** Trades that did not reach the sink: delivered before, or of a time before the one where the feed began. */
+  readonly passedOver?: PassedOver;
   /** Delivers history that must be in before live data; reports 0..1; resolves when caught up. */
   catchUp(progress: (done: number) => void): Promise<void>;
 }

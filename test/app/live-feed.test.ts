@@ -8,7 +8,7 @@ import { binanceDialect } from '../feed/venues/dialects.js';
 import type { TrueTrade } from '../feed/venues/truth.js';
 import { testDataDir } from '../support/database.js';
 import { Server } from '../support/server.js';
-import { ended, eventually, Places } from './support.js';
+import { ended, eventually, metric, Places } from './support.js';
 
 const CLIENTS = 200;
 const places = new Places();
@@ -61,6 +61,11 @@ async function exchange() {
     trades,
     /** Connections that there ever were, and what was said on them. */
     upstream: () => ({ connections, asked: asked.map((text) => (JSON.parse(text) as { method: string }).method) }),
+    /** Tells the newest trade once more. */
+    repeat: (native: string) => {
+      const last = trades(native).at(-1);
+      if (last !== undefined) for (const socket of sockets.clients) socket.send(trade(last));
+    },
     cut: () => {
       for (const socket of sockets.clients) socket.terminate();
     },
@@ -120,6 +125,14 @@ describe('a server with FEEDS=binance', () => {
     for (const socket of sockets) socket.close();
     await Promise.all(sockets.map((socket) => once(socket, 'close')));
     expect(venue.upstream()).toEqual({ connections: 1, asked: ['SUBSCRIBE'] });
+  });
+
+  test('counts what the exchange tells twice', async () => {
+    const repeated = () => metric(server, 'trades_total{outcome="duplicate"}');
+    const before = await repeated();
+    for (let times = 0; times < 5; times++) venue.repeat('BTCUSDT');
+    await eventually(repeated, (count) => count === before + 5);
+    expect(await metric(server, 'trades_total{outcome="not_wanted"}')).toBeGreaterThanOrEqual(0);
   });
 
   test('has every trade of the minute under way, also after a cut', async () => {

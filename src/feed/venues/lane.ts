@@ -56,7 +56,7 @@ export class Lane {
     this.#health = new SymbolHealth(symbol, venue.name, false, context.sink, context.clock);
   }
 
-  get track(): Pick<Track, 'duplicates' | 'gaps' | 'backfilled' | 'proved' | 'next'> {
+  get track(): Pick<Track, 'duplicates' | 'notWanted' | 'gaps' | 'backfilled' | 'proved' | 'next'> {
     return this.#track;
   }
 

@@ -59,6 +59,8 @@ export class Track {
   #skip = { next: -1, to: -1, at: 0 };
   #gapEnd = Number.NEGATIVE_INFINITY;
   duplicates = 0;
+  /** Trades from before the time where it began. */
+  notWanted = 0;
   gaps = 0;
   /** Trades that came over REST. */
   backfilled = 0;
@@ -296,7 +298,10 @@ export class Track {
   #deliver(trade: Trade): void {
     this.#next = trade.id + 1;
     this.#waitingSince = null;
-    if (trade.time < this.#begin) return;
+    if (trade.time < this.#begin) {
+      this.notWanted++;
+      return;
+    }
     const outcome = this.#options.sink.trade(trade);
     if (outcome === 'too_late' || outcome === 'overflow') this.#options.refused(outcome, trade);
     if (trade.time > this.#lastTime) this.#lastTime = trade.time;

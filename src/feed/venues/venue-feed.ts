@@ -1,5 +1,5 @@
 import { HOUR_MS } from '../../market/interval.js';
-import type { Feed, FeedContext } from '../feed.js';
+import type { Feed, FeedContext, PassedOver } from '../feed.js';
 import { Quarantine } from '../quarantine.js';
 import { Lane } from './lane.js';
 import { Line } from './line.js';
@@ -92,6 +92,15 @@ export class VenueFeed implements Feed {
   /** Our clock minus the venue's. */
   get clockSkewMs(): number {
     return this.#rest.skewMs;
+  }
+
+  get passedOver(): PassedOver {
+    const sum = { duplicate: 0, not_wanted: 0 };
+    for (const { track } of this.#lanes.values()) {
+      sum.duplicate += track.duplicates;
+      sum.not_wanted += track.notWanted;
+    }
+    return sum;
   }
 
   /** What a symbol has gone through. */

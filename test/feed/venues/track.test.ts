@@ -31,7 +31,7 @@ test('trades of before the beginning do not make half a minute', () => {
   track.place(10, T, T);
   track.offer(trade(10, T - 1), T);
   track.offer(trade(11, T + 1), T);
-  expect([ids(), track.next]).toEqual([[11], 12]);
+  expect([ids(), track.next, track.notWanted]).toEqual([[11], 12, 1]);
 });
 
 test('a trade that is missing holds those after it, and the clock', () => {
