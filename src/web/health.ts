@@ -65,7 +65,7 @@ export class Health {
     this.#summary.hidden = statuses.length === 0;
     setData(this.#summary, 'state', worst ?? (live > 0 ? 'live' : 'ended'));
     setText(byId('health-summary'), `Feeds ${live}/${statuses.length}`);
-    this.#summary.setAttribute('aria-label', `Feed health: ${live} of ${statuses.length} live`);
+    this.#summary.setAttribute('aria-label', `Feeds ${live}/${statuses.length} live`);
     this.#renderPanel();
   }
 

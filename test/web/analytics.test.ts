@@ -12,6 +12,7 @@ import type { MarketFigures, SymbolFigures } from '../../src/web/analytics/api.j
 import { AnalyticsMarket, routesOver } from '../http/analytics/market.js';
 import { type Day, plusDays } from '../http/analytics/reference.js';
 import { request } from '../http/requests.js';
+import { barriers } from './axe.js';
 import { launchBrowser } from './browser.js';
 
 const DIST = fileURLToPath(new URL('../../dist/web', import.meta.url));
@@ -118,6 +119,11 @@ describe('the analytics page', () => {
       row.slice(1).map((value) => value?.toFixed(2).replace('-', '−') ?? '–'),
     );
     expect(errors).toEqual([]);
+  });
+
+  test('has no barriers that axe knows, in either theme', async () => {
+    await open('AAADEMO');
+    expect(await barriers(page)).toEqual([]);
   });
 
   test('follows the address, the period, and the theme, and leads to the live chart', async () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { WireCandle } from '../../src/wire/messages.js';
 import { testDataDir } from '../support/database.js';
 import { Server } from '../support/server.js';
+import { barriers, barriersIn } from './axe.js';
 import { launchBrowser } from './browser.js';
 
 const TRADES = fileURLToPath(new URL('../fixtures/binance-XRPETH-trades.csv.gz', import.meta.url));
@@ -27,6 +28,7 @@ declare const candlecast: {
   visible(): { from: number; to: number } | null;
   state(): { symbol: string | null; interval: string; link: string; market: string };
 };
+declare const candlecastWidget: { state(): { state: string } };
 declare const candlecastAnalytics: {
   state(): { symbol: string | null; loaded: boolean; marketLoaded: boolean };
 };
@@ -233,6 +235,25 @@ describe('the chart page', () => {
     await page.waitForURL(/\/#XRPETH\/1d$/);
     await ready();
     expect(errors).toEqual([]);
+  });
+
+  test('has no barriers that axe knows, in either theme, panels and embedded chart included', async () => {
+    await newPage();
+    await open(`#${demoSymbol}/1m`);
+    await page.getByTestId('synthetic-badge').waitFor({ state: 'visible' });
+    expect(await barriers(page)).toEqual([]);
+    for (const name of ['symbol', 'health', 'indicator']) {
+      await page.getByTestId(`${name}-button`).click();
+      await page.getByTestId(`${name}-panel`).waitFor({ state: 'visible' });
+      expect(await barriersIn(page, `[data-testid="${name}-panel"]`)).toEqual([]);
+      await page.keyboard.press('Escape');
+    }
+    await page.getByTestId('account-button').click();
+    await page.getByTestId('login').waitFor({ state: 'visible' });
+    expect(await barriersIn(page, '[data-testid="login"]')).toEqual([]);
+    await page.goto(`${server.url}/embed#symbol=XRPETH&interval=1m&indicators=sma,rsi`);
+    await page.waitForFunction(() => candlecastWidget.state().state === 'ready');
+    expect(await barriers(page)).toEqual([]);
   });
 
   test('fits a phone', async () => {

@@ -52,7 +52,7 @@ export function showVolume(place: HTMLElement, { ranking }: VolumeAnswer, isSynt
       h('td', { class: 'shares' }, bar, percent(share)),
     );
   });
-  place.replaceChildren(table(['', 'Symbol', 'Volume', 'Share'], rows));
+  place.replaceChildren(table(['#', 'Symbol', 'Volume', 'Share'], rows));
 }
 
 function table(columns: readonly string[], rows: readonly HTMLElement[]): HTMLElement {
