@@ -5,19 +5,22 @@ import { defineConfig } from 'vitest/config';
 const shared = { testTimeout: 150_000, hookTimeout: 120_000, isolate: false };
 
 /** Faults of which a short version runs here; `npm run test:faults` runs all of them, in full. */
-const SHORT = ['oracle', 'plants', 'proxy', 'replay-kill', 'signals', 'together'];
+const SHORT = ['oracle', 'plants', 'proxy', 'signals', 'together'];
 const long = readdirSync('test/faults').filter(
   (file) => file.endsWith('.test.ts') && !SHORT.includes(file.slice(0, -'.test.ts'.length)),
 );
 
 /** What takes long for what it proves beside the rest: with the faults. */
 export const REHEARSALS = [
+  'test/analytics/keeping.test.ts',
   'test/app/analytics-rehearsal.test.ts',
   'test/app/backup.test.ts',
+  'test/app/full-disk.test.ts',
   'test/cluster/chaos.test.ts',
   'test/cluster/processes.test.ts',
   'test/cluster/redis-faults.test.ts',
   'test/store/embedded-address.test.ts',
+  'test/store/embedded-process.test.ts',
 ];
 
 export default defineConfig({

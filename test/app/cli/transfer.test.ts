@@ -205,7 +205,9 @@ test('an import that is killed goes on where it was, and the end is the same', a
   const note = join(own.DATA_DIR, 'import', 'candles-LONG.json');
   const watcher = watch(join(own.DATA_DIR, 'import'));
   const killed = new Program(['import', 'candles', file('long.csv'), '--symbol', 'LONG'], own);
-  while (!existsSync(note)) await Promise.race([once(watcher, 'change'), killed.exited()]);
+  const ended = killed.exited().then(() => Promise.reject(new Error(`the import ended: ${killed.output}`)));
+  ended.catch(() => {});
+  while (!existsSync(note)) await Promise.race([once(watcher, 'change'), ended]);
   watcher.close();
   await killed.stop('SIGKILL');
   expect(killed.output).not.toContain('minutes from');
