@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { REHEARSALS } from '../../../vitest.config.js';
 import { PLANTS, type Plant } from '../plants.js';
 import { buildEdited } from './build.js';
 
@@ -19,7 +20,8 @@ interface Run {
 }
 
 async function scenario({ name, scenario: file, only }: Plant, dist: string): Promise<Run> {
-  const which = file.startsWith('test/faults/') ? ['--config', 'vitest.faults.config.ts'] : ['--project', 'behaviour'];
+  const isFault = file.startsWith('test/faults/') || REHEARSALS.includes(file);
+  const which = isFault ? ['--config', 'vitest.faults.config.ts'] : ['--project', 'behaviour'];
   const args = ['node_modules/vitest/vitest.mjs', 'run', ...which, file];
   if (only !== undefined) args.push('-t', only);
   const started = performance.now();
