@@ -15,12 +15,10 @@ export interface SessionRecord {
   readonly expiry: number;
 }
 
-const MAX_OVERDUE = 100_000;
-
 /** Keeps the records after the database, without anybody waiting for it. What could not be written is written later. */
 export class SessionRecords {
   /** Users whose record is not as the database has it. */
-  readonly overdue = new Overdue(MAX_OVERDUE);
+  readonly overdue = new Overdue();
   #writing: Promise<unknown> = Promise.resolve();
 
   /** @param store null: nowhere */

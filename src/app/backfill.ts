@@ -1,4 +1,3 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CandlePipeline, type DurableRecord } from '../candles/pipeline.js';
@@ -13,7 +12,7 @@ import type { Trade } from '../market/trade.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import type { Around } from './around.js';
 import { readTime } from './cli/read.js';
-import { parseJson } from './parse-json.js';
+import { NoteFile } from './note-file.js';
 import { openSoleWriter, type SoleWriter } from './sole-writer.js';
 import { settleGaps } from './transfer/holes.js';
 
@@ -237,33 +236,28 @@ const NOTE = z.strictObject({
  * is another time, as it is for each run that goes up to now.
  */
 class Note {
-  readonly #directory: string;
-  readonly #path: string;
+  readonly #file: NoteFile<z.infer<typeof NOTE>>;
   readonly #plan: Plan;
 
   constructor(dataDir: string, plan: Plan) {
-    this.#directory = join(dataDir, 'backfill');
-    this.#path = join(this.#directory, `${plan.venue.name}-${plan.symbol}.json`);
+    this.#file = new NoteFile(join(dataDir, 'backfill', `${plan.venue.name}-${plan.symbol}.json`), NOTE);
     this.#plan = plan;
   }
 
   /** Where to go on; null where nothing of this stretch is done. */
   async read(): Promise<{ readonly first: number; readonly done: number } | null> {
-    const text = await readFile(this.#path, 'utf8').catch(() => '');
     const { native, from, to } = this.#plan;
-    const note = NOTE.safeParse(parseJson(text)).data;
-    if (note === undefined || note.native !== native || note.from !== from) return null;
+    const note = await this.#file.read();
+    if (note === null || note.native !== native || note.from !== from) return null;
     return note.done > from && note.done < to ? note : null;
   }
 
-  async write(first: number, done: number): Promise<void> {
-    await mkdir(this.#directory, { recursive: true });
+  write(first: number, done: number): Promise<void> {
     const { native, from } = this.#plan;
-    await writeFile(`${this.#path}.new`, `${JSON.stringify({ native, from, first, done })}\n`);
-    await rename(`${this.#path}.new`, this.#path);
+    return this.#file.write({ native, from, first, done });
   }
 
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
+  remove(): Promise<void> {
+    return this.#file.remove();
   }
 }

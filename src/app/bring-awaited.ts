@@ -8,7 +8,7 @@ import type { Service } from '../kit/service.js';
 import type { SpoolRecord } from '../store/spool/record.js';
 import { awaitedEpochs, putAwaited } from '../store/timescale/awaited.js';
 import type { Database } from '../store/timescale/database.js';
-import { QUARANTINE_FILE } from '../store/timescale/quarantine.js';
+import { FENCED, QUARANTINE_FILE } from '../store/timescale/quarantine.js';
 import { atMost } from './at-most.js';
 
 /** One look at an index of a few rows; the file is read where something in it may be awaited only. */
@@ -104,7 +104,7 @@ async function* awaitedOf(path: string, epochs: ReadonlySet<number>): AsyncGener
 function toRecord(line: string): SpoolRecord | null {
   try {
     const { reason, ...record } = JSON.parse(line) as SpoolRecord & { readonly reason: string };
-    return reason.startsWith('fenced: ') ? record : null;
+    return reason.startsWith(FENCED) ? record : null;
   } catch {
     return null;
   }

@@ -1,7 +1,6 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseJson } from './parse-json.js';
+import { NoteFile } from './note-file.js';
 
 const NOTE = z.strictObject({
   from: z.int(),
@@ -14,29 +13,9 @@ const NOTE = z.strictObject({
 
 export type Rebuilding = z.infer<typeof NOTE>;
 
-/** How far a rebuild has come: a file in DATA_DIR that is there until it is done. */
-export class RebuildNote {
-  readonly #directory: string;
-  readonly #path: string;
-
+/** How far a rebuild has come; it is there while one is cut short. */
+export class RebuildNote extends NoteFile<Rebuilding> {
   constructor(dataDir: string) {
-    this.#directory = join(dataDir, 'analytics');
-    this.#path = join(this.#directory, 'rebuild.json');
-  }
-
-  /** The rebuild that was cut short; null where none was. */
-  async read(): Promise<Rebuilding | null> {
-    const text = await readFile(this.#path, 'utf8').catch(() => '');
-    return NOTE.safeParse(parseJson(text)).data ?? null;
-  }
-
-  async write(rebuilding: Rebuilding): Promise<void> {
-    await mkdir(this.#directory, { recursive: true });
-    await writeFile(`${this.#path}.new`, `${JSON.stringify(rebuilding)}\n`);
-    await rename(`${this.#path}.new`, this.#path);
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
+    super(join(dataDir, 'analytics', 'rebuild.json'), NOTE);
   }
 }

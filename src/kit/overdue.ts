@@ -1,3 +1,5 @@
+const MOST = 100_000;
+
 /** Keys whose work failed and is to be done again; of more than `most` at a time some are left undone, and counted. */
 export class Overdue {
   /** Since the start: keys that found no room. */
@@ -6,7 +8,7 @@ export class Overdue {
   readonly #most: number;
   #redoing = false;
 
-  constructor(most: number) {
+  constructor(most = MOST) {
     this.#most = most;
   }
 

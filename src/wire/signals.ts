@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Position } from '../market/position.js';
 import { SYMBOL_PATTERN, SYMBOL_RULE } from '../market/symbol.js';
-import { isStorable, STORABLE_RULE } from './storable.js';
+import { isStorableJson, STORABLE_RULE } from './storable.js';
 
 /** A signal on the wire. Times are epoch ms. */
 export interface WireSignal {
@@ -33,9 +33,10 @@ export interface ListedSignal extends WireSignal {
 export type SignalMessage = { type: 'signal'; channel: 'signals'; prev: number; signal: WireSignal } & Position;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** Epoch ms of 2000 and 9999: what is below is meant as seconds. */
+/** Epoch ms of 2000: what is below is meant as seconds. */
 const FIRST_TIME = 946_684_800_000;
-const LAST_TIME = 253_402_300_799_999;
+/** Epoch ms of the end of the year 9999: beyond, PostgreSQL reads another notation. */
+export const LAST_TIME = 253_402_300_799_999;
 
 const time = z.int().nonnegative();
 const seq = z.int().nonnegative();
@@ -106,7 +107,9 @@ export const signalsInBulk = z.strictObject({ signals: z.array(signalToUsers).mi
 export const readUpTo = z.strictObject({ seq: z.int('must be a seq').nonnegative('must be a seq') });
 
 function isDataStorable(data: object): boolean {
-  return isShallow(data, MAX_DATA_DEPTH) && JSON.stringify(data).length <= MAX_DATA_LENGTH && isStorable(data);
+  if (!isShallow(data, MAX_DATA_DEPTH)) return false;
+  const json = JSON.stringify(data);
+  return json.length <= MAX_DATA_LENGTH && isStorableJson(json);
 }
 
 function isShallow(value: unknown, levels: number): boolean {

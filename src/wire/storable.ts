@@ -5,5 +5,10 @@ export const STORABLE_RULE = 'must not contain the character U+0000 or half of a
 
 /** Whether PostgreSQL can hold a text, or a value out of JSON as JSONB. Only for what is bounded in size and depth. */
 export function isStorable(value: unknown): boolean {
-  return !UNSTORABLE.test(JSON.stringify(value));
+  return isStorableJson(JSON.stringify(value));
+}
+
+/** The same of what JSON.stringify has made of it. */
+export function isStorableJson(json: string): boolean {
+  return !UNSTORABLE.test(json);
 }

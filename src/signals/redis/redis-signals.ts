@@ -35,14 +35,13 @@ export interface RedisSignalsStats {
 }
 
 const TICK_MS = 1000;
-const MAX_OVERDUE = 100_000;
 
 /** Hints between nodes, and the cache of the latest signals. One connection that receives, one for commands. */
 export class RedisSignals implements SignalHints, SignalCache, Service {
   readonly name = 'redis signals';
   readonly stats: RedisSignalsStats = { published: 0, lost: 0, received: 0, foreign: 0 };
   /** Users whose cached signals were to be dropped while Redis was away: nothing of somebody who was deleted stays. */
-  readonly overdue = new Overdue(MAX_OVERDUE);
+  readonly overdue = new Overdue();
   readonly #options: RedisSignalsOptions;
   readonly #names: Names;
   readonly #outbox = new Outbox(this.stats);

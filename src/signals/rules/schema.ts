@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseDecimal } from '../../kit/decimal.js';
 import { DAY_MS, INTERVALS } from '../../market/interval.js';
 import { SYMBOL_PATTERN, SYMBOL_RULE } from '../../market/symbol.js';
+import { LAST_TIME } from '../../wire/signals.js';
 import { isStorable, STORABLE_RULE } from '../../wire/storable.js';
 import { canonicalDecimal } from './canonical.js';
 
@@ -98,8 +99,6 @@ export const leafSchema = z.discriminatedUnion('type', [price, change, rsi, aver
 export type Leaf = z.infer<typeof leafSchema>;
 export type Condition = Leaf | { readonly all: readonly Condition[] } | { readonly any: readonly Condition[] };
 
-/** Epoch ms of the end of the year 9999: beyond, PostgreSQL reads another notation. */
-const LAST_TIME = 253_402_300_799_999;
 const inTime = { error: `must be epoch milliseconds, at most ${LAST_TIME}` };
 const time = z.int(inTime).positive(inTime).max(LAST_TIME, inTime);
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../../kit/log.js';
 import type { SpoolRecord } from '../spool/record.js';
-import { QUARANTINE_FILE, quarantine } from './quarantine.js';
+import { FENCED, QUARANTINE_FILE, quarantine } from './quarantine.js';
 
 /** Records whose writer was superseded: they can never be written, and are put aside so that they do not vanish unseen. */
 export class Fence {
@@ -43,7 +43,7 @@ export class Fence {
 
   async putAside(records: readonly SpoolRecord[]): Promise<void> {
     if (records.length === 0) return;
-    await quarantine(this.#directory, records, ({ epoch }) => `fenced: epoch ${epoch} is not the current writer`);
+    await quarantine(this.#directory, records, ({ epoch }) => `${FENCED}epoch ${epoch} is not the current writer`);
     this.#rows += records.length;
   }
 }

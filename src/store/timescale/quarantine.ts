@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { SpoolRecord } from '../spool/record.js';
 
 export const QUARANTINE_FILE = 'quarantine.ndjson';
+/** How the reason begins where a record's writer was superseded. */
+export const FENCED = 'fenced: ';
 const LINES_PER_WRITE = 500;
 
 /** Appends records that will never be in the database to `quarantine.ndjson`, durably, one JSON object a line; makes the directory. @returns its path */
