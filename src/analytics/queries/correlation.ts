@@ -1,5 +1,6 @@
 import type { CorrelationAnswer } from '../../wire/analytics.js';
 import type { Period, Reads } from './period.js';
+import { OF_SYMBOLS, PLACE } from './symbols.js';
 
 type Correlation = Pick<CorrelationAnswer, 'matrix' | 'observations'>;
 
@@ -41,14 +42,14 @@ const SQL = `
       SELECT date, place, log(close / lagInFrame(close) OVER before) AS log_return,
         date - lagInFrame(date, 1, date) OVER before = 1 AS follows
       FROM (
-        SELECT date, close, toUInt8(transform(symbol, {symbols:Array(String)}, arrayEnumerate({symbols:Array(String)}), 0)) AS place
+        SELECT date, close, ${PLACE} AS place
         FROM daily_ohlcv FINAL
-        WHERE symbol IN {symbols:Array(String)} AND date >= {since:Date} AND date < {to:Date}
+        WHERE ${OF_SYMBOLS} AND date >= {since:Date} AND date < {to:Date}
       )
       WINDOW before AS (PARTITION BY place ORDER BY date ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
     ),
     days AS (
-      SELECT groupArray((place, log_return)) AS moved FROM returns WHERE follows AND date >= {from:Date} GROUP BY date
+      SELECT arrayZip(groupArray(place), groupArray(log_return)) AS moved FROM returns WHERE follows AND date >= {from:Date} GROUP BY date
     ),
     pairs AS (
       SELECT arrayJoin(arrayFlatten(arrayMap(

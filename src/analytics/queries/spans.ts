@@ -1,4 +1,5 @@
 import type { Reads, Span } from './period.js';
+import { OF_SYMBOLS, PLACE } from './symbols.js';
 
 /** First and last day of each of the symbols that have any. */
 export async function spans(
@@ -6,8 +7,8 @@ export async function spans(
   symbols: readonly string[],
 ): Promise<readonly (Span & { symbol: string })[]> {
   return await database.rows(
-    `SELECT symbol, min(date) AS first, max(date) AS last
-     FROM daily_ohlcv FINAL WHERE symbol IN {symbols:Array(String)} GROUP BY symbol`,
+    `SELECT {symbols:Array(String)}[place] AS symbol, min(date) AS first, max(date) AS last
+     FROM daily_ohlcv FINAL WHERE ${OF_SYMBOLS} GROUP BY ${PLACE} AS place`,
     { symbols },
   );
 }

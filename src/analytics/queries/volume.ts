@@ -38,7 +38,7 @@ const SQL = `
     count() OVER () AS symbols
   FROM (
     SELECT toString(symbol_code) AS symbol,
-      sum(if(quote_volume > 0, quote_volume, close * volume)) AS notional,
+      sum(notional) AS notional,
       sum(volume) AS traded,
       count() AS days
     FROM daily_ohlcv FINAL
