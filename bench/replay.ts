@@ -1,6 +1,7 @@
 // Replays: the rate to one client against a bare cursor with a bare uWebSockets.js in interleaved rounds, and the latency of live beside ten of
 // them at full speed against without. See README.md. `npx tsx bench/replay.ts [--mode rate|live] [--rows 60000] [--rounds 5]`
 import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { realPostgres, type TestDatabase, testDatabase } from '../test/support/database.js';
 import { Worker } from './fanout/process.js';
@@ -23,10 +24,10 @@ const replay = { from: START, to: START + ROWS * 60_000, speed: 0 };
 const ASK = JSON.stringify({ op: 'subscribe', channels: [`candles:${SYMBOL}:1m:closed`], replay });
 const REPLAYS = 10;
 const LIVE = { clients: 50, ratePerSecond: 200 };
-/** Of the database, and of what reads. */
+/** The server's. */
+const SERVER_CORE = 0;
+/** Whoever measures live has it to itself; in the rates, the database and the reader. */
 const CORE = 1;
-/** Whoever measures live shares the core with the replays' readers and the database: it is not to be late because of them. */
-const MAKES_WAY = 10;
 
 async function fill(database: TestDatabase): Promise<void> {
   const sql = database.connect({ max: 1 });
@@ -37,9 +38,25 @@ async function fill(database: TestDatabase): Promise<void> {
   await sql.unsafe('ANALYZE ohlcv');
 }
 
-function servers(database: TestDatabase): { readonly ours: () => Worker; readonly bare: () => Worker } {
-  process.env.REPLAY_URL = database.url;
-  return { ours: () => new Worker('../latency/servers/ours.ts', 0), bare: () => new Worker('../replay/bare.ts', 0) };
+const ours = (): Worker => new Worker('../latency/servers/ours.ts', SERVER_CORE);
+const bare = (idle = false): Worker => new Worker('../replay/bare.ts', SERVER_CORE, [], [], idle);
+
+/** Beside live, what serves replays shares the server's core and gets what it leaves of it: so the load is never late. */
+function makeWay(): void {
+  const each = `chrt --all-tasks --idle --pid 0 $pid; taskset --all-tasks --cpu-list --pid ${SERVER_CORE} $pid`;
+  execFileSync('bash', ['-c', `for pid in $(pgrep -P ${process.pid}); do ${each}; done`]);
+}
+
+/**
+ * Linux weighs sessions against each other before it looks at the policies of their processes, and a backend of PostgreSQL is a session:
+ * see "autogroup" in sched(7). What is started afterwards is weighed by its policy alone.
+ */
+function weighProcesses(): void {
+  const setting = '/proc/sys/kernel/sched_autogroup_enabled';
+  if (!existsSync(setting)) return;
+  const before = readFileSync(setting, 'utf8');
+  writeFileSync(setting, '0');
+  process.on('exit', () => writeFileSync(setting, before));
 }
 
 /** Candles a second from the request to the end. */
@@ -58,48 +75,62 @@ async function rate(server: Worker, ask: string): Promise<number> {
   }
 }
 
-async function rates(name: string, database: TestDatabase): Promise<void> {
-  const start = servers(database);
+async function rates(name: string): Promise<void> {
   const results = await rounds(ROUNDS, {
-    ours: () => rate(start.ours(), ASK),
-    bare: () => rate(start.bare(), SYMBOL),
+    ours: () => rate(ours(), ASK),
+    bare: () => rate(bare(), SYMBOL),
   });
   report(`replay to one client, ${name}`, results, { unit: 'candles/s', ratios: [['ours', 'bare', 0.5]] });
 }
 
-async function live(start: () => Worker, replays: number): Promise<number> {
-  const [server, load, readers] = [
-    start(),
-    new Worker('../latency/client.ts', CORE),
-    new Worker('../replay/client.ts', CORE, [], [], MAKES_WAY),
-  ];
+/** By whom the replays beside live are served: the same server, a bare process of its own that makes way for it, nobody. */
+type Beside = 'ours' | 'bare' | null;
+
+/** p99 of live, µs. */
+async function live(replays: Beside): Promise<number> {
+  const server = ours();
+  const load = new Worker('../latency/client.ts', CORE);
+  const apart = replays === 'bare' ? bare(true) : null;
+  const readers = new Worker('../replay/client.ts', SERVER_CORE, [], [], true);
+  const workers = [server, load, readers, ...(apart === null ? [] : [apart])];
   try {
     const { port, inletPort } = await server.ask('ready');
-    if (replays > 0) await readers.ask('begin', { op: 'begin', port, ask: ASK, clients: replays });
+    const other = apart === null ? null : await apart.ask('ready');
+    const [from, ask] = other === null ? [port, ASK] : [other.port, SYMBOL];
+    if (replays !== null) await readers.ask('begin', { op: 'begin', port: from, ask, clients: REPLAYS });
     const begun = process.hrtime.bigint();
     const result = await load.ask('done', { op: 'run', port, inletPort, subscribe: true, ...LIVE, seconds: SECONDS });
     const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
     const { frames } = await readers.ask('end', { op: 'end' });
     process.stdout.write(
-      `  ${replays} replays: p50 ${result.p50} p99 ${result.p99} max ${result.max} µs; generator p99 late ${result.lateness} µs; ` +
-        `${Math.round(Number(frames) / seconds)} candles/s replayed\n`,
+      `  replays by ${replays ?? 'nobody'}: p50 ${result.p50} p99 ${result.p99} max ${result.max} µs; ` +
+        `generator p99 late ${result.lateness} µs; ${Math.round(Number(frames) / seconds)} candles/s replayed\n`,
     );
     return Number(result.p99);
   } finally {
-    await Promise.all([server.stop(), load.stop(), readers.stop()]);
+    await Promise.all(workers.map((worker) => worker.stop()));
   }
 }
 
-async function beside(name: string, database: TestDatabase): Promise<void> {
-  const start = servers(database);
+async function beside(name: string): Promise<void> {
+  makeWay();
+  const awake = [SERVER_CORE, CORE].map((core) => new Worker('../replay/awake.ts', core, [], [], true));
   const results = await rounds(ROUNDS, {
-    beside: () => live(start.ours, REPLAYS),
-    alone: () => live(start.ours, 0),
+    beside: () => live('ours'),
+    apart: () => live('bare'),
+    alone: () => live(null),
   });
+  await Promise.all(awake.map((worker) => worker.stop()));
   const title = `live p99, ${LIVE.clients} subscribers, ${LIVE.ratePerSecond} trades/s, beside ${REPLAYS} replays, ${name}`;
-  report(title, results, { unit: 'µs', ratios: [['beside', 'alone', 1.25]], below: true });
+  const ratios = [
+    ['beside', 'alone', 1.25],
+    ['apart', 'alone', null],
+    ['beside', 'apart', null],
+  ] as const;
+  report(title, results, { unit: 'µs', ratios, below: true });
 }
 
+weighProcesses();
 // The database, which this process starts, stays off the server's core.
 execFileSync('taskset', ['-cp', String(CORE), String(process.pid)]);
 for (const [name, open] of [
@@ -109,9 +140,9 @@ for (const [name, open] of [
   const database = await open();
   try {
     await fill(database);
-    execFileSync('bash', ['-c', `renice -n ${MAKES_WAY} -p $(pgrep -P ${process.pid})`]);
-    if (values.mode !== 'live') await rates(name, database);
-    if (values.mode !== 'rate') await beside(name, database);
+    process.env.REPLAY_URL = database.url;
+    if (values.mode !== 'live') await rates(name);
+    if (values.mode !== 'rate') await beside(name);
   } finally {
     await database.stop();
   }

@@ -9,20 +9,22 @@ export class Worker {
   readonly #waiting = new Map<string, { resolve: (reply: Reply) => void; reject: (error: Error) => void }>();
   #failure: Error | null = null;
 
-  /** `niceness`: above 0 it makes way for the others on its core. */
+  /** `idle`: it runs only when nobody else wants its core. */
   constructor(
     script: string,
     core: number,
     nodeOptions: readonly string[] = [],
     args: readonly string[] = [],
-    niceness = 0,
+    idle = false,
   ) {
     const file = fileURLToPath(new URL(script, import.meta.url));
     const node = [process.execPath, '--expose-gc', ...nodeOptions, '--import', 'tsx', file, ...args];
     // Thousands of sockets: take all the descriptors the system allows.
     const shell =
       'ulimit -n "$(ulimit -Hn)"; core=$0; command -v taskset >/dev/null && exec taskset -c "$core" "$@"; exec "$@"';
-    this.#child = spawn('nice', ['-n', String(niceness), 'bash', '-c', shell, String(core), ...node], {
+    const policy = idle ? ['chrt', '--idle', '0'] : [];
+    const [command = 'bash', ...rest] = [...policy, 'bash', '-c', shell, String(core), ...node];
+    this.#child = spawn(command, rest, {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child.on('message', (message: Reply) => this.#take(message));

@@ -15,6 +15,8 @@ interface Run {
   readonly seconds: number;
 }
 
+/** The clock of timers: whoever never sleeps has its turn on the core taken away just when a trade is due. */
+const SLEEP_MICROS = 1000;
 const CLOSE = Buffer.from('"c":"');
 const started = process.hrtime.bigint();
 const nowMicros = () => Number((process.hrtime.bigint() - started) / 1000n);
@@ -69,10 +71,19 @@ function take(chunk: Buffer): void {
   }
 }
 
+/** What is traded before the last minute has closed is shown when it has: a run that crosses it measures the grace. */
+async function farFromTheMinute(runMs: number): Promise<void> {
+  const graceMs = 3000;
+  const sinceMs = Date.now() % 60_000;
+  if (sinceMs > graceMs && sinceMs + runMs < 60_000) return;
+  await new Promise((resolve) => setTimeout(resolve, (60_000 + graceMs - sinceMs) % 60_000));
+}
+
 async function run(command: Run): Promise<object> {
   const sockets = await Promise.all(Array.from({ length: command.clients }, () => subscriber(command)));
   const inlet = connect({ port: command.inletPort, host: '127.0.0.1', noDelay: true });
   await new Promise((resolve) => inlet.once('connect', resolve));
+  await farFromTheMinute((command.seconds + 2) * 1000);
   const periodMicros = 1e6 / command.ratePerSecond;
   const begin = nowMicros() + 50_000;
   const warm = begin + 1e6;
@@ -90,8 +101,9 @@ async function run(command: Run): Promise<object> {
         next += periodMicros;
         now = nowMicros();
       }
-      if (next < end) setImmediate(tick);
-      else setTimeout(resolve, 500);
+      if (next >= end) setTimeout(resolve, 500);
+      else if (next - now > 2 * SLEEP_MICROS) setTimeout(tick, Math.floor((next - now) / 1000) - 1);
+      else setImmediate(tick);
     };
     tick();
   });

@@ -13,6 +13,13 @@ export interface Extent {
   readonly epoch: number;
 }
 
+/** What was read together, as an array has it; an item may be made anew whenever it is asked for. */
+export interface Page<T> extends Iterable<T> {
+  readonly length: number;
+  /** As `Array.prototype.at`. */
+  at(index: number): T | undefined;
+}
+
 /**
  * Stored candles for replays, over connections that nothing else uses. Every member rejects with an error named
  * HistoryUnavailable when the store cannot answer now.
@@ -21,7 +28,7 @@ export interface ReplaySource {
   /** null: nothing is stored of it. */
   extent(symbol: string, beforeMs: number): Promise<Extent | null>;
   /** The first `limit` candles with fromMs <= openTime < toMs, ascending. */
-  bars(symbol: string, interval: Interval, fromMs: number, toMs: number, limit: number): Promise<readonly StoredBar[]>;
+  bars(symbol: string, interval: Interval, fromMs: number, toMs: number, limit: number): Promise<Page<StoredBar>>;
   /** The first `limit` gaps that end after `afterMs` (or then, with a seq above `afterSeq`), by their end and seq. */
   gapsAfter(symbol: string, afterMs: number, afterSeq: number, limit: number): Promise<readonly Gap[]>;
   /** Gaps that touch [fromMs, toMs), by seq. */

@@ -1,8 +1,8 @@
 import type { Clock } from '../../kit/clock.js';
 
-/** Pieces of replays done before the loop is left alone for a moment, and for how long. */
-const PIECES = 4;
-const PAUSE_MS = 1;
+/** Pieces of replays done before the loop is left alone, and for how long: one is to be fast, several are to wake it seldom. */
+const ONE = { pieces: 16, pauseMs: 1 };
+const SEVERAL = { pieces: 8, pauseMs: 4 };
 
 /**
  * However many replays there are, one piece of one of them is done in a turn of the loop, each in its turn, and they keep no
@@ -25,8 +25,12 @@ export class ReplayTurns {
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return;
     this.#scheduled = true;
-    if (++this.#done % PIECES === 0) this.clock.after(PAUSE_MS, () => this.#run());
-    else setImmediate(() => this.#run());
+    const { pieces, pauseMs } = this.#waiting.length > 1 ? SEVERAL : ONE;
+    if (++this.#done < pieces) setImmediate(() => this.#run());
+    else {
+      this.#done = 0;
+      this.clock.after(pauseMs, () => this.#run());
+    }
   }
 
   #run(): void {

@@ -29,7 +29,7 @@ function barsStatement(interval: Interval): string {
     WHERE symbol = $1 AND ${time} >= $2::timestamptz AND ${time} < $3::timestamptz ORDER BY ${time}
     LIMIT ${rows === 1 ? '$4::bigint' : `($4::bigint + 1) * ${rows}`}`;
   const bars = rows === 1 ? some : `${foldBars(interval, some)} ORDER BY t LIMIT $4::bigint`;
-  return `SELECT json_agg(${BAR_AS_JSON} ORDER BY t)::text AS rows FROM (${bars}) c`;
+  return `SELECT string_agg(${BAR_AS_JSON}::text, E'\\n' ORDER BY t) AS rows FROM (${bars}) c`;
 }
 
 function foldBars(interval: Interval, rows: string): string {
@@ -91,10 +91,12 @@ export class ReplayReader {
   }
 
   /** The first `limit` candles with fromMs <= openTime < toMs; both are begins of a bucket. The last may still grow. */
-  async bars(symbol: string, interval: Interval, fromMs: number, toMs: number, limit: number): Promise<StoredBar[]> {
+  async bars(symbol: string, interval: Interval, fromMs: number, toMs: number, limit: number): Promise<BarPage> {
     const parameters = [symbol, timeText(fromMs), timeText(toMs), limit];
-    const result = await this.#ask((sql) => sql.unsafe(BARS[interval], parameters, { prepare: true }));
-    return parseRows<BarRow>(result).map(toBar);
+    const result = await this.#ask((sql) =>
+      sql.unsafe<{ rows: string | null }[]>(BARS[interval], parameters, { prepare: true }),
+    );
+    return new BarPage(result[0]?.rows ?? '');
   }
 
   /** The first `limit` gaps that end after `afterMs`, or then with a seq above `afterSeq`; by end and seq. */
@@ -110,6 +112,31 @@ export class ReplayReader {
     } catch (error) {
       throw new HistoryUnavailable(error);
     }
+  }
+}
+
+/**
+ * Rows that stay text until they are asked for: of ten replays there are thousands at a time, and as objects they made every collection
+ * of garbage wait for milliseconds, and what is live with it.
+ */
+export class BarPage implements Iterable<StoredBar> {
+  readonly #lines: readonly string[];
+
+  constructor(text: string) {
+    this.#lines = text === '' ? [] : text.split('\n');
+  }
+
+  get length(): number {
+    return this.#lines.length;
+  }
+
+  at(index: number): StoredBar | undefined {
+    const line = this.#lines.at(index);
+    return line === undefined ? undefined : toBar(JSON.parse(line) as BarRow);
+  }
+
+  *[Symbol.iterator](): Iterator<StoredBar> {
+    for (const line of this.#lines) yield toBar(JSON.parse(line) as BarRow);
   }
 }
 
