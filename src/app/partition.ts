@@ -1,10 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TradeTape } from '../bus/trade-tape.js';
-import { REVISION_HORIZON_MS, type StoredState } from '../candles/book.js';
+import type { StoredState } from '../candles/book.js';
 import { CandlePipeline } from '../candles/pipeline.js';
 import { createFeeds, type FeedShare, type Feeds } from '../feed/create.js';
 import { floorMinute, type TradeSink } from '../feed/feed.js';
 import { noTracer } from '../kit/tracer.js';
+import { REVISION_HORIZON_MS } from '../market/candle.js';
 import type { HotWindow, MarketEvent, SymbolStatus } from '../market/event.js';
 import type { Interval } from '../market/interval.js';
 import type { StageLag } from '../market/stage-lag.js';

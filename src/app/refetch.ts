@@ -1,7 +1,8 @@
-import { REVISION_HORIZON_MS, type StoredState } from '../candles/book.js';
+import type { StoredState } from '../candles/book.js';
 import { CandlePipeline } from '../candles/pipeline.js';
 import { createFeeds } from '../feed/create.js';
 import { type Feed, floorMinute, type TradeSink } from '../feed/feed.js';
+import { REVISION_HORIZON_MS } from '../market/candle.js';
 import { MINUTE_MS } from '../market/interval.js';
 import type { Hole } from '../store/timescale/holes.js';
 import type { Around } from './around.js';

@@ -1,6 +1,5 @@
-import { REVISION_HORIZON_MS } from '../candles/book.js';
 import { DEFAULT_LIMITS } from '../gateway/limits.js';
-import type { Candle, Gap } from '../market/candle.js';
+import { type Candle, type Gap, REVISION_HORIZON_MS } from '../market/candle.js';
 import type { Interval } from '../market/interval.js';
 import type { CandleHistory } from '../store/timescale/history.js';
 

@@ -1,5 +1,5 @@
 import { assert } from '../kit/assert.js';
-import type { Candle, Gap } from '../market/candle.js';
+import { type Candle, type Gap, REVISION_HORIZON_MS } from '../market/candle.js';
 import type { HotWindow, MarketEvent } from '../market/event.js';
 import { INTERVALS, type Interval, MINUTE_MS } from '../market/interval.js';
 import { nextSeq } from '../market/position.js';
@@ -9,8 +9,6 @@ import { IdSet } from './ids.js';
 import { Ladder } from './ladder.js';
 import { Ring } from './ring.js';
 
-/** Corrections reach this far behind the newest closed minute; older trades are too late. */
-export const REVISION_HORIZON_MS = 60 * MINUTE_MS;
 /** Trades may run this far ahead of the newest closed minute before the clock follows. */
 const AHEAD_MS = 60 * MINUTE_MS;
 /** Holds the horizon, the hour that its oldest minute is in, and the minutes that are open. */

@@ -1,8 +1,9 @@
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Service } from '../kit/service.js';
+import { REVISION_HORIZON_MS } from '../market/candle.js';
 import type { SymbolStatus } from '../market/event.js';
-import { HOUR_MS, MINUTE_MS } from '../market/interval.js';
+import { MINUTE_MS } from '../market/interval.js';
 import type { Trade } from '../market/trade.js';
 
 /** What became of a trade: folded; seen before; folded into a closed minute; past the revision horizon; past DECIMAL(20,8). */
@@ -63,13 +64,10 @@ export interface FeedContext {
   resume(symbol: string): ResumePoint;
 }
 
-/** How far behind the newest closed minute trades still correct candles. */
-export const REDELIVERY_MS = HOUR_MS;
-
 /** After a restart every trade from here on is delivered again, and none before it; -Infinity when nothing is stored. */
 export function redeliverFrom(resume: ResumePoint): number {
   if (resume.lastOpenTime === null) return Number.NEGATIVE_INFINITY;
-  return floorMinute(resume.lastOpenTime - REDELIVERY_MS);
+  return floorMinute(resume.lastOpenTime - REVISION_HORIZON_MS);
 }
 
 export function floorMinute(timeMs: number): number {

@@ -1,4 +1,4 @@
-import type { Candle, Gap } from '../market/candle.js';
+import { type Candle, type Gap, REVISION_HORIZON_MS } from '../market/candle.js';
 import type { HotWindow, MarketEvent } from '../market/event.js';
 import { bucketEnd, type Interval } from '../market/interval.js';
 import { nextSeq } from '../market/position.js';
@@ -6,8 +6,6 @@ import { findByOpenTime, mergeGaps } from './merge.js';
 
 /** Closed candles a channel keeps in memory. */
 export const RING_CANDLES = 500;
-/** A correction reaches back at most this far behind the newest closed minute (the engine's revision horizon). */
-export const REVISION_HORIZON_MS = 60 * 60_000;
 
 /**
  * `known`: changes nothing. `outdated`: of a writer that has been replaced. `hole`: something durable before the event is

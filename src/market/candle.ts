@@ -1,4 +1,10 @@
-import type { Interval } from './interval.js';
+import { HOUR_MS, type Interval } from './interval.js';
+
+/**
+ * Corrections reach this far behind the newest closed minute: older trades are too late, and after a restart feeds deliver again from
+ * here on.
+ */
+export const REVISION_HORIZON_MS = HOUR_MS;
 
 /**
  * One candle, immutable. Prices and volumes are decimal strings with all eight decimals, as DECIMAL(20,8) prints them;

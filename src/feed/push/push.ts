@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { REVISION_HORIZON_MS } from '../../market/candle.js';
 import type { Trade } from '../../market/trade.js';
-import { type Feed, type FeedContext, REDELIVERY_MS, type TradeOutcome } from '../feed.js';
+import type { Feed, FeedContext, TradeOutcome } from '../feed.js';
 import { Quarantine } from '../quarantine.js';
 import { FUTURE_TOLERANCE_MS, isFault } from '../validate.js';
 import { readItem } from './item.js';
@@ -13,7 +14,7 @@ import type { PushRecord } from './record.js';
 const TICK_MS = 250;
 const PRUNE_EVERY_MS = 60_000;
 /** Beyond the re-delivery: a clock stands up to a minute and the grace behind the newest closed minute. */
-const PRUNE_MARGIN_MS = REDELIVERY_MS + 10 * 60_000;
+const PRUNE_MARGIN_MS = REVISION_HORIZON_MS + 10 * 60_000;
 /** Requests wait for durable storage this long before they are sent away. */
 const READY_WITHIN_MS = 5_000;
 const MAX_PENDING_TRADES = 100_000;
