@@ -14,7 +14,7 @@ import type { DailyRow } from '../src/analytics/database.js';
 import { findEmbeddedClickHouse } from '../src/analytics/embedded/start.js';
 import { rebuild } from '../src/analytics/rebuild.js';
 import { toRow } from '../src/analytics/source.js';
-import { daysOf } from '../src/app/analytics.js';
+import { daysOf } from '../src/app/analytics-keeper.js';
 import { systemClock } from '../src/kit/clock.js';
 import { Database } from '../src/store/timescale/database.js';
 import { embeddedAnalytics } from '../test/analytics/support.js';

@@ -1,6 +1,6 @@
 import type { Analytics } from '../analytics/analytics.js';
 import type { Metric, Reading } from '../ops/metrics.js';
-import type { Keeper } from './analytics.js';
+import type { Keeper } from './analytics-keeper.js';
 
 /** What is copied into ClickHouse, and what was found to differ, by table. */
 export function analyticsMetrics(database: Analytics, keeper: Keeper): Metric[] {

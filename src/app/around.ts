@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js';
 import type { FeedSpec } from '../feed/spec.js';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import type { RedisClient } from '../kit/redis.js';
 import type { Service } from '../kit/service.js';
 import type { Tracer } from '../kit/tracer.js';
 import type { Lifecycle } from '../ops/lifecycle.js';
@@ -16,6 +17,13 @@ export interface Around {
   readonly lifecycle: Lifecycle;
   /** Default: none. */
   readonly tracer?: Tracer;
+}
+
+/** What the nodes of a cluster have in common. */
+export interface Shared {
+  readonly redis: RedisClient;
+  readonly url: string;
+  readonly node: string;
 }
 
 /** Something that runs already and has to be stopped in its turn. */

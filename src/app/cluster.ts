@@ -17,7 +17,7 @@ import type { SymbolStatus } from '../market/event.js';
 import type { Metric } from '../ops/metrics.js';
 import { registerSymbols } from '../store/timescale/symbols.js';
 import { openAnalytics } from './analytics.js';
-import { type Around, toStop } from './around.js';
+import { type Around, type Shared, toStop } from './around.js';
 import { clusterMetrics } from './cluster-metrics.js';
 import { explained } from './database-error.js';
 import { Ingest, PUSH_SOURCE, sharedPlans } from './ingest.js';
@@ -34,13 +34,6 @@ import { WatchedStatuses } from './watched-statuses.js';
 /** Readers wait this long at most for the spools of other nodes. */
 const CATCH_UP_MS = 2000;
 const CATCH_UP_POLL_MS = 100;
-
-/** What the nodes of a cluster have in common. */
-export interface Shared {
-  readonly redis: RedisClient;
-  readonly url: string;
-  readonly node: string;
-}
 
 /** One node of several, which meet in Redis and in the database. @throws UserError */
 export async function openCluster(

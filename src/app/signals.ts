@@ -9,8 +9,7 @@ import { LocalHints, type SignalHints } from '../signals/hints.js';
 import { RedisSignals } from '../signals/redis/redis-signals.js';
 import { Signals } from '../signals/signals.js';
 import { SignalStore } from '../signals/store.js';
-import { type Around, toStop } from './around.js';
-import type { Shared } from './cluster.js';
+import { type Around, type Shared, toStop } from './around.js';
 import { openRelational, type Relational } from './relational.js';
 
 /** Signals, as whoever writes or delivers them has them. */

@@ -14,8 +14,7 @@ import { userRoutes } from '../http/users.js';
 import type { Metric } from '../ops/metrics.js';
 import { UserFeeds } from '../signals/feed.js';
 import type { RuleService } from '../signals/rules/service.js';
-import type { Around } from './around.js';
-import type { Shared } from './cluster.js';
+import type { Around, Shared } from './around.js';
 import { deskOf, type SignalParts } from './signals.js';
 import { accountMetrics, overdueMetrics } from './user-metrics.js';
 

@@ -1,5 +1,5 @@
+import type { Ack } from './signal.js';
 import type { Sql } from './sql.js';
-import type { Ack } from './store.js';
 
 /**
  * In the order of their keys, so that two nodes never wait for each other. Nobody can have what was never given out: an

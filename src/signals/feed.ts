@@ -7,8 +7,8 @@ import { CatchUp } from './catch-up.js';
 import { type FeedListener, type Following, type Page, type SignalFeed, SignalsUnavailable } from './feed-types.js';
 import { Follower } from './follower.js';
 import type { Hint, SignalHints } from './hints.js';
-import { isExpired } from './signal.js';
-import type { Ack, SignalStore } from './store.js';
+import { type Ack, isExpired } from './signal.js';
+import type { SignalStore } from './store.js';
 
 export * from './feed-types.js';
 

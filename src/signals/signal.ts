@@ -81,3 +81,14 @@ export function signalsByUser(signals: readonly StoredSignal[]): Map<string, Sto
   }
   return byUser;
 }
+
+/** How far a follower of a user is. */
+export interface Reached {
+  readonly userId: string;
+  readonly seq: number;
+}
+
+export interface Ack extends Reached {
+  /** 1 to 64 characters. */
+  readonly device: string;
+}

@@ -4,7 +4,7 @@ import type { Guard } from './guard.js';
 import type { RequestKey } from './insert-sql.js';
 import { Inserter } from './inserter.js';
 import { NEWS_COLUMNS, READ_COLUMNS, type SignalRow, toSignal } from './rows.js';
-import type { Inserted, NewSignal, StoredSignal } from './signal.js';
+import type { Ack, Inserted, NewSignal, Reached, StoredSignal } from './signal.js';
 import type { Sql } from './sql.js';
 
 export type { Guard } from './guard.js';
@@ -31,17 +31,6 @@ export interface ListQuery {
   readonly limit: number;
   readonly unread: boolean;
   readonly symbol: string | null;
-}
-
-/** How far a follower of a user is. */
-export interface Reached {
-  readonly userId: string;
-  readonly seq: number;
-}
-
-export interface Ack extends Reached {
-  /** 1 to 64 characters. */
-  readonly device: string;
 }
 
 /** Answers stored under a key are kept this long. */

@@ -1,7 +1,7 @@
 /** Copies days until half of the first INSERT is written, says so and waits to be killed. Arguments: database URL, DATA_DIR, its time. */
 import { Analytics } from '../../src/analytics/analytics.js';
 import { Filler } from '../../src/analytics/filler.js';
-import { daysOf } from '../../src/app/analytics.js';
+import { daysOf } from '../../src/app/analytics-keeper.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { Database } from '../../src/store/timescale/database.js';

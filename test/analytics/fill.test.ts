@@ -11,7 +11,7 @@ import { explain } from '../../src/analytics/explain.js';
 import { Filler } from '../../src/analytics/filler.js';
 import { Reconciler, type ReconcilerOptions } from '../../src/analytics/reconciler.js';
 import type { DaySource, SourceDay } from '../../src/analytics/source.js';
-import { aggregatesOf, daysOf } from '../../src/app/analytics.js';
+import { aggregatesOf, daysOf } from '../../src/app/analytics-keeper.js';
 import { type Clock, systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { noteChangedDays } from '../../src/store/timescale/daily.js';

@@ -1,13 +1,11 @@
 import type { Entitlements } from '../../wire/identity.js';
 import type { Parameters, Values } from '../../wire/parameter.js';
 import { EXCHANGE_INFO_PARAMETERS, exchangeInfo } from './exchange-info.js';
-import { KLINE_PARAMETERS, Klines } from './klines.js';
+import { type Body, KLINE_PARAMETERS, Klines } from './klines.js';
 import { oneOrMore, readAll } from './parameters.js';
 import type { BinanceSources } from './sources.js';
 import { bookTickers, DAY_PARAMETERS, dayTickers, prices } from './tickers.js';
 import { AGG_TRADE_PARAMETERS, aggTrades, TRADE_PARAMETERS, trades } from './trades.js';
-
-export type Body = string | Uint8Array;
 
 export interface Endpoint {
   /** As Binance counts it. */

@@ -1,8 +1,9 @@
 import type { HttpHandler, HttpRequest, HttpResponse } from '../../wire/http.js';
 import type { Entitlements } from '../../wire/identity.js';
 import type { Reader } from '../readers.js';
-import { ABSENT, type Body, createEndpoints, type Endpoint } from './endpoints.js';
+import { ABSENT, createEndpoints, type Endpoint } from './endpoints.js';
 import { ApiError, errorResponse, errors, JSON_TYPE } from './error.js';
+import type { Body } from './klines.js';
 import type { BinanceSources } from './sources.js';
 import { WEIGHT_LIMIT, Weights } from './weights.js';
 

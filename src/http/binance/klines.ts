@@ -4,13 +4,15 @@ import { candleRow } from '../../wire/binance/kline.js';
 import type { Entitlements } from '../../wire/identity.js';
 import type { Values } from '../../wire/parameter.js';
 import { oldestOf } from '../candles.js';
-import type { Body } from './endpoints.js';
 import { errors } from './error.js';
 import { KlineBodies } from './kline-bodies.js';
 import { FAR_MS, interval, limit, symbol, time, timeZone } from './parameters.js';
 import type { KlineRange } from './range.js';
 import { shiftedKlines } from './shifted-klines.js';
 import type { BinanceSources } from './sources.js';
+
+/** JSON, or the bytes of it. */
+export type Body = string | Uint8Array;
 
 export const MAX_KLINES = 1000;
 export const KLINE_PARAMETERS = {
