@@ -2,6 +2,7 @@ import { fetchEmail, NotAllowed, postJson } from './api.js';
 
 /** An access token is renewed this long before it expires. */
 const EARLY_MS = 60_000;
+const RETRY_MS = 3_000;
 const REFRESH_KEY = 'candlecast.refresh';
 const DEVICE_KEY = 'candlecast.device';
 const LOCK = 'candlecast.session';
@@ -25,6 +26,7 @@ export class Session {
   #stays = false;
   #ends = 0;
   #renewing: Promise<string | null> | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
@@ -43,11 +45,15 @@ export class Session {
     return this.#tokens !== null;
   }
 
-  /** Takes up a session that was to stay. */
+  /** Takes up a session that was to stay; while that cannot be told, again and again. */
   async restore(): Promise<void> {
-    if (!Session.canStay || !stored(REFRESH_KEY)) return;
+    clearTimeout(this.#retry);
+    if (this.isIn || !Session.canStay || !stored(REFRESH_KEY)) return;
     this.#stays = true;
-    const token = await this.#renew().catch(() => null);
+    const token = await this.#renew().catch((error: unknown) => {
+      if (!(error instanceof NotAllowed)) this.#retry = setTimeout(() => void this.restore(), RETRY_MS);
+      return null;
+    });
     if (token === null) return;
     this.email = await fetchEmail(token).catch(() => null);
     this.#onChange();

@@ -75,7 +75,8 @@ export class UserSignals {
 
   #failed(code: string): void {
     if (code === 'token_expired') void this.identify(true);
-    else if (code === 'unavailable') this.#again();
+    // A connection that has just gone may still count for the plan.
+    else if (code === 'unavailable' || code === 'plan_limit') this.#again();
   }
 
   #again(): void {
