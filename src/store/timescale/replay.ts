@@ -132,14 +132,15 @@ export class BarPage implements Iterable<StoredBar> {
 
   at(index: number): StoredBar | undefined {
     const line = this.#lines.at(index);
-    return line === undefined ? undefined : toBar(JSON.parse(line) as BarRow);
+    return line === undefined ? undefined : readBar(line);
   }
 
   *[Symbol.iterator](): Iterator<StoredBar> {
-    for (const line of this.#lines) yield toBar(JSON.parse(line) as BarRow);
+    for (const line of this.#lines) yield readBar(line);
   }
 }
 
-function toBar([openTime, open, high, low, close, volume, trades, revision, seq, epoch]: BarRow): StoredBar {
+function readBar(line: string): StoredBar {
+  const [openTime, open, high, low, close, volume, trades, revision, seq, epoch] = JSON.parse(line) as BarRow;
   return { openTime, open, high, low, close, volume, trades, closed: true, revision, seq, epoch };
 }
